@@ -1,0 +1,294 @@
+//! The calling thread's block, and the operations every handle comes down to.
+
+use std::cell::Cell;
+
+use super::arena::{Arena, Reader, Target};
+use super::block::{Block, page_in};
+use super::gate;
+use super::page::{CellId, Layout, Page};
+use crate::buckets::Buckets;
+use crate::notice::{self, Notice};
+use crate::sync::{AtomicPtr, Mutex};
+
+static ARENA: Arena = Arena::new();
+
+/// What a recording reads of its thread. Nothing in here has a destructor, so it can be used for
+/// as long as the thread runs, from the destructors of other thread-locals too.
+struct Local {
+    /// The block's directory; empty until the thread records, and again once it has left.
+    directory: Cell<&'static [AtomicPtr<Page>]>,
+    block: Cell<Option<&'static Block>>,
+    /// Whether call sites must not use what they resolved for the global registry.
+    scoped: Cell<bool>,
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local { directory: Cell::new(&[]), block: Cell::new(None), scoped: Cell::new(false) }
+    };
+    static LEAVE: Leave = const { Leave };
+}
+
+/// Hands the thread's block on when the thread ends. Apart from `LOCAL`, because a thread-local
+/// with a destructor costs a check of its state at every access.
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        LOCAL.with(|local| {
+            local.directory.set(&[]);
+            if let Some(block) = local.block.take() {
+                block.leave();
+            }
+        });
+    }
+}
+
+/// The page to which this thread alone writes, if it has touched it before.
+#[inline]
+fn own_page(cell: CellId) -> Option<&'static Page> {
+    LOCAL.with(|local| page_in(local.directory.get(), cell))
+}
+
+/// Adds to a counter. Wraps at 2⁶⁴.
+#[inline]
+pub(crate) fn add(cell: CellId, n: u64) {
+    match own_page(cell) {
+        Some(page) => page.add(cell.offset(), n),
+        None => slow(cell, |target| match target {
+            Target::Own(page) => page.add(cell.offset(), n),
+            Target::Shared(page) => page.shared_add(cell.offset(), n),
+        }),
+    }
+}
+
+/// Adds to a float counter.
+#[inline]
+pub(crate) fn add_f64(cell: CellId, value: f64) {
+    match own_page(cell) {
+        Some(page) => page.add_f64(cell.offset(), value),
+        None => slow(cell, |target| match target {
+            Target::Own(page) => page.add_f64(cell.offset(), value),
+            Target::Shared(page) => page.shared_add_f64(cell.offset(), value),
+        }),
+    }
+}
+
+/// Records a value `n` times into a histogram.
+///
+/// NaN has no bucket: it is refused and counted. An infinity counts in the outermost bucket but
+/// is left out of the sum, which two of opposite signs would otherwise turn into NaN for ever.
+#[inline]
+pub(crate) fn record(cell: CellId, value: f64, n: u64) {
+    if let Some(page) = own_page(cell) {
+        if let Layout::Histogram(buckets) = page.layout() {
+            if value.is_finite() {
+                page.add(cell.offset() + buckets.index(value), n);
+                page.add_f64(cell.offset() + buckets.len(), value * n as f64);
+                return;
+            }
+        }
+    }
+    record_slow(cell, value, n);
+}
+
+#[cold]
+fn record_slow(cell: CellId, value: f64, n: u64) {
+    if value.is_nan() {
+        return notice::process().count(Notice::NanSample, "");
+    }
+    let sum = if value.is_finite() { value * n as f64 } else { 0.0 };
+    slow(cell, |target| {
+        let (Target::Own(page) | Target::Shared(page)) = target;
+        let Layout::Histogram(buckets) = page.layout() else { return };
+        let (bucket, total) = (cell.offset() + buckets.index(value), cell.offset() + buckets.len());
+        if matches!(target, Target::Own(_)) {
+            page.add(bucket, n);
+            page.add_f64(total, sum);
+        } else {
+            page.shared_add(bucket, n);
+            page.shared_add_f64(total, sum);
+        }
+    });
+}
+
+/// Updates a row whose page this thread does not have at hand: makes the page, or uses the shared
+/// one when memory, a recursion or the end of the thread forbid it.
+#[cold]
+fn slow(cell: CellId, update: impl FnOnce(Target)) {
+    let target = match gate::enter() {
+        Some(_gate) => ARENA.target(attached(), cell),
+        // Called from inside one of our own slow paths (an allocator that counts), or in the
+        // child of a fork: nothing may be locked or allocated.
+        None => own_page(cell)
+            .map(Target::Own)
+            .or_else(|| ARENA.existing_shared_page(cell).map(Target::Shared)),
+    };
+    match target {
+        Some(target) => update(target),
+        None => notice::process().count(Notice::UpdateLost, ""),
+    }
+    refresh();
+}
+
+/// This thread's block; `None` while the thread is being torn down.
+fn attached() -> Option<&'static Block> {
+    LOCAL.with(|local| {
+        if local.block.get().is_none() && LEAVE.try_with(|_| ()).is_ok() {
+            local.block.set(Some(ARENA.attach()));
+        }
+        local.block.get()
+    })
+}
+
+/// Caches the directory the block has now.
+fn refresh() {
+    LOCAL.with(|local| {
+        if let Some(block) = local.block.get() {
+            local.directory.set(block.directory());
+        }
+    });
+}
+
+#[inline]
+fn shared(cell: CellId, update: impl FnOnce(&Page)) {
+    match ARENA.existing_shared_page(cell) {
+        Some(page) => update(page),
+        None => shared_slow(cell, update),
+    }
+}
+
+#[cold]
+fn shared_slow(cell: CellId, update: impl FnOnce(&Page)) {
+    match gate::enter().and_then(|_gate| ARENA.shared_page(cell)) {
+        Some(page) => update(page),
+        None => notice::process().count(Notice::UpdateLost, ""),
+    }
+}
+
+/// Sets a gauge, and marks that it was used, even if the value is the one it had.
+#[inline]
+pub(crate) fn gauge_set(cell: CellId, value: f64) {
+    shared(cell, |page| {
+        page.store(cell.offset(), value.to_bits());
+        page.store(cell.offset() + 1, 1);
+    });
+}
+
+/// Adds to a gauge.
+#[inline]
+pub(crate) fn gauge_add(cell: CellId, value: f64) {
+    shared(cell, |page| {
+        page.shared_add_f64(cell.offset(), value);
+        page.store(cell.offset() + 1, 1);
+    });
+}
+
+/// Whether a gauge was used since the last time this was asked.
+pub(crate) fn gauge_touched(cell: CellId) -> bool {
+    ARENA.existing_shared_page(cell).is_some_and(|page| page.take(cell.offset() + 1) != 0)
+}
+
+/// Raises a counter to `value`, unless it is there already. The threads' cells are left alone: the
+/// shared cell of the same row is what lifts the sum.
+pub(crate) fn raise(cell: CellId, value: u64) {
+    match gate::enter() {
+        Some(gate) => raise_within(&gate, cell, value),
+        None => notice::process().count(Notice::UpdateLost, ""),
+    }
+}
+
+/// [`raise`] for callers that are inside the gate already.
+pub(crate) fn raise_within(_: &gate::Gate, cell: CellId, value: u64) {
+    let Some(page) = ARENA.shared_page(cell) else { return };
+    let own = ARENA.own_sum(cell, 0u64, u64::wrapping_add);
+    page.shared_update(cell.offset(), |base| {
+        (value > own.wrapping_add(base)).then(|| value.wrapping_sub(own))
+    });
+}
+
+/// Raises a float counter to `value`, exactly so when nothing was ever added to it.
+pub(crate) fn raise_f64(cell: CellId, value: f64) {
+    let Some(_gate) = gate::enter() else {
+        return notice::process().count(Notice::UpdateLost, "");
+    };
+    let Some(page) = ARENA.shared_page(cell) else { return };
+    let own = ARENA.own_sum(cell, 0.0, |sum, bits| sum + f64::from_bits(bits));
+    page.shared_update(cell.offset(), |base| {
+        (value > own + f64::from_bits(base)).then(|| (value - own).to_bits())
+    });
+}
+
+/// A row of cells, given back when dropped: whoever holds it keeps others from reusing it.
+#[derive(Debug)]
+pub(crate) struct Row(CellId);
+
+impl Row {
+    /// `None` when 2³² cells are in use.
+    pub(crate) fn new(layout: &'static Layout) -> Option<Self> {
+        ARENA.allocate(layout).map(Self)
+    }
+
+    #[inline]
+    pub(crate) fn cell(&self) -> CellId {
+        self.0
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        // In the child of a fork whose locks may be stuck, the row is leaked instead.
+        if let Some(_gate) = gate::enter_nested() {
+            ARENA.free(self.0);
+        }
+    }
+}
+
+/// The one layout for these buckets. Pages point at it, so it lives as long as the process; a
+/// program has as many as it has different bucket schemes.
+pub(crate) fn intern(buckets: &Buckets) -> &'static Layout {
+    static LAYOUTS: Mutex<Vec<&'static Layout>> = Mutex::new(Vec::new());
+    let mut layouts = LAYOUTS.lock();
+    let same = |layout: &&&'static Layout| matches!(layout, Layout::Histogram(b) if b == buckets);
+    if let Some(layout) = layouts.iter().find(same) {
+        return layout;
+    }
+    let layout = Box::leak(Box::new(Layout::Histogram(buckets.clone())));
+    layouts.push(layout);
+    layout
+}
+
+pub(crate) fn reader() -> Reader {
+    Reader::new(&ARENA)
+}
+
+/// Reads one row into `cells`, just as a [`Reader`] would.
+pub(crate) fn read_row(cell: CellId, cells: &mut [u64]) {
+    cells.fill(0);
+    ARENA.for_each_page(cell, |page| page.add_row_to(cell.offset(), cells));
+}
+
+/// How many bytes the threads' own pages may take together.
+pub(crate) fn set_budget(bytes: usize) {
+    ARENA.set_budget(bytes);
+}
+
+/// How many bytes the threads' own pages take.
+pub(crate) fn allocated_bytes() -> usize {
+    ARENA.bytes()
+}
+
+/// How many blocks there are: the most threads that ever recorded at one time.
+pub(crate) fn blocks() -> usize {
+    ARENA.blocks()
+}
+
+/// Whether this thread records into another registry than the global one.
+#[inline]
+pub(crate) fn scoped() -> bool {
+    LOCAL.with(|local| local.scoped.get())
+}
+
+pub(crate) fn set_scoped(scoped: bool) {
+    LOCAL.with(|local| local.scoped.set(scoped));
+}

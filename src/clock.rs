@@ -1,0 +1,91 @@
+//! The only place that reads time. Everything that waits or expires takes its time from a
+//! [`Clock`], so that a test moves it by hand.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A monotonic clock: time since an arbitrary start.
+pub(crate) trait Clock: Send + Sync {
+    fn now(&self) -> Duration;
+}
+
+/// The system's monotonic clock, which no change of the wall clock touches.
+#[derive(Debug)]
+pub(crate) struct SystemClock(Instant);
+
+impl SystemClock {
+    pub(crate) fn new() -> Self {
+        Self(now())
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// The time a timer starts from.
+#[allow(clippy::disallowed_methods, reason = "this module is where time is read")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// A clock that moves only when told to; hand it to
+/// [`RegistryBuilder::clock`](crate::RegistryBuilder::clock).
+///
+/// ```
+/// use std::time::Duration;
+/// use nissa::{ManualClock, Registry};
+///
+/// let clock = ManualClock::new();
+/// let registry = Registry::builder()
+///     .idle_timeout(Duration::from_secs(60))
+///     .clock(clock.clone())
+///     .build();
+/// registry.gauge("queue_depth", &[]).set(3);
+/// assert!(registry.snapshot().family("queue_depth").is_some());
+///
+/// clock.advance(Duration::from_secs(61));
+/// assert!(registry.snapshot().family("queue_depth").is_none());
+/// ```
+#[cfg(any(test, feature = "test-util"))]
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock(Arc<parking_lot::Mutex<Duration>>);
+
+#[cfg(any(test, feature = "test-util"))]
+impl ManualClock {
+    /// A clock at zero. Clones show the same time.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        *self.0.lock() += by;
+    }
+}
+
+#[cfg(any(test, feature = "test-util"))]
+impl Clock for ManualClock {
+    fn now(&self) -> Duration {
+        *self.0.lock()
+    }
+}
+
+/// A clock that can be shared and printed.
+#[derive(Clone)]
+pub(crate) struct SharedClock(pub(crate) Arc<dyn Clock>);
+
+impl SharedClock {
+    pub(crate) fn now(&self) -> Duration {
+        self.0.now()
+    }
+}
+
+impl fmt::Debug for SharedClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}

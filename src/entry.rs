@@ -1,0 +1,155 @@
+//! One series: its labels and its cells, in one allocation and one word to point at it.
+
+use std::sync::{Arc, OnceLock};
+
+use metrics::Unit;
+use triomphe::ThinArc;
+
+use crate::buckets::Buckets;
+use crate::cells::{CellId, Layout, Row};
+use crate::key::{self, Labels};
+use crate::sync::{AtomicBool, Ordering};
+
+/// What a metric measures, in Prometheus's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A number that only grows.
+    Counter,
+    /// A number that goes up and down.
+    Gauge,
+    /// A distribution, shown as buckets.
+    Histogram,
+    /// A distribution, shown as quantiles.
+    Summary,
+}
+
+impl Kind {
+    /// The word that `# TYPE` uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+        }
+    }
+}
+
+/// A metric's unit and help text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Description {
+    pub(crate) unit: Option<Unit>,
+    pub(crate) help: Box<str>,
+}
+
+/// What all series of a family share.
+#[derive(Debug)]
+pub(crate) struct Descriptor {
+    pub(crate) name: Box<str>,
+    pub(crate) layout: &'static Layout,
+    /// Which registry it belongs to.
+    pub(crate) registry: u32,
+    /// The first description wins, so it is written once.
+    pub(crate) description: OnceLock<Description>,
+    /// Set when the registry is gone, so that caches let go.
+    pub(crate) closed: AtomicBool,
+}
+
+impl Descriptor {
+    pub(crate) fn kind(&self) -> Kind {
+        match self.layout {
+            Layout::Count | Layout::Total => Kind::Counter,
+            Layout::Gauge => Kind::Gauge,
+            Layout::Histogram(buckets) if buckets.quantiles().is_some() => Kind::Summary,
+            Layout::Histogram(_) => Kind::Histogram,
+        }
+    }
+
+    pub(crate) fn buckets(&self) -> Option<&'static Buckets> {
+        match self.layout {
+            Layout::Histogram(buckets) => Some(buckets),
+            _ => None,
+        }
+    }
+}
+
+/// A counted pointer to a series. Its cells are given back when the last pointer goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry(ThinArc<Head, u8>);
+
+#[derive(Debug)]
+struct Head {
+    descriptor: Arc<Descriptor>,
+    row: Row,
+    /// Idle for longer than the registry keeps: not in the output until it is used again.
+    dormant: AtomicBool,
+    labels: u8,
+    plain: bool,
+    legal_names: bool,
+}
+
+impl Entry {
+    pub(crate) fn new(descriptor: Arc<Descriptor>, row: Row, labels: &Labels) -> Self {
+        let head = Head {
+            descriptor,
+            row,
+            dormant: AtomicBool::new(false),
+            labels: u8::try_from(labels.count).unwrap_or(u8::MAX),
+            // Beyond 254 labels the count cannot vouch for a comparison of bytes.
+            plain: labels.plain && labels.count < usize::from(u8::MAX),
+            legal_names: labels.legal_names,
+        };
+        Self(ThinArc::from_header_and_slice(head, labels.text.as_bytes()))
+    }
+
+    #[inline]
+    pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
+        &self.0.header.header.descriptor
+    }
+
+    #[inline]
+    pub(crate) fn cell(&self) -> CellId {
+        self.0.header.header.row.cell()
+    }
+
+    /// The canonical labels.
+    #[inline]
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.0.slice
+    }
+
+    pub(crate) fn text_str(&self) -> &str {
+        std::str::from_utf8(&self.0.slice).unwrap_or_default()
+    }
+
+    /// Whether every Prometheus version accepts the label names as they are.
+    #[inline]
+    pub(crate) fn has_legal_names(&self) -> bool {
+        self.0.header.header.legal_names
+    }
+
+    /// Whether these sorted labels name this series for certain. Labels that need escaping are
+    /// never certain; they take the way through their canonical text.
+    #[inline]
+    pub(crate) fn matches(&self, labels: &[(&str, &str)]) -> bool {
+        let head = &self.0.header.header;
+        head.plain && key::matches(&self.0.slice, usize::from(head.labels), labels)
+    }
+
+    pub(crate) fn is_dormant(&self) -> bool {
+        self.0.header.header.dormant.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_dormant(&self, dormant: bool) {
+        self.0.header.header.dormant.store(dormant, Ordering::Relaxed);
+    }
+
+    /// How many pointers to this series exist. With Acquire, so that whoever finds itself alone
+    /// has seen every update made through a pointer that is gone.
+    pub(crate) fn holders(&self) -> usize {
+        let count = ThinArc::strong_count(&self.0);
+        std::sync::atomic::fence(Ordering::Acquire);
+        count
+    }
+}

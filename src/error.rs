@@ -1,0 +1,67 @@
+//! The crate's one error type.
+
+use std::fmt;
+
+/// What went wrong while setting up; recording never returns an error.
+///
+/// ```
+/// let error = nissa::Buckets::explicit(&[f64::NAN]).unwrap_err();
+/// assert!(error.is_buckets());
+/// assert_eq!(error.to_string(), "bad buckets: a bucket bound is not a number");
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Buckets(&'static str),
+    Installed(&'static str),
+}
+
+impl Error {
+    pub(crate) fn buckets(reason: &'static str) -> Self {
+        Self { kind: Kind::Buckets(reason), source: None }
+    }
+
+    #[cfg(not(nissa_loom))]
+    pub(crate) fn installed(reason: &'static str) -> Self {
+        Self { kind: Kind::Installed(reason), source: None }
+    }
+
+    #[cfg(not(nissa_loom))]
+    pub(crate) fn because(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whether the bucket bounds, range, error or quantiles asked for make no sense.
+    pub fn is_buckets(&self) -> bool {
+        matches!(self.kind, Kind::Buckets(_))
+    }
+
+    /// Whether something else was installed first; that one keeps working.
+    pub fn is_installed(&self) -> bool {
+        matches!(self.kind, Kind::Installed(_))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Buckets(reason) => write!(f, "bad buckets: {reason}"),
+            Kind::Installed(reason) => write!(f, "already installed: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,7 @@
+//! A snapshot in the formats of the field.
+
+mod names;
+mod number;
+mod text;
+
+pub use text::{text, text_into};

@@ -1,0 +1,161 @@
+//! Names that the text format cannot carry as they are.
+//!
+//! One rule: characters outside `[a-zA-Z0-9_:]` become `_`. Where that would make two metrics
+//! (or two labels of a series) one, the names that were illegal are written in Prometheus's
+//! `values` escaping instead, which no two names share: `U__a_2e_b` for `a.b`. Legal names are
+//! never touched, with one exception: a metric whose name a histogram needs for its own lines
+//! (`x_sum` beside a histogram `x`) is written so too, because one page cannot hold both.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::entry::Kind;
+use crate::key;
+use crate::snapshot::Snapshot;
+
+/// The name each family is written under, in the snapshot's order.
+pub(super) fn of_families(snapshot: &Snapshot) -> Vec<Cow<'_, str>> {
+    let mut names: Vec<Cow<'_, str>> =
+        snapshot.families().map(|family| underscores(family.name(), key::is_legal_name)).collect();
+    let distributions =
+        snapshot.families().any(|family| matches!(family.kind(), Kind::Histogram | Kind::Summary));
+    if !distributions && names.iter().all(|name| matches!(name, Cow::Borrowed(_))) {
+        return names;
+    }
+    let clashes = clashes(snapshot, &names);
+    for (index, family) in snapshot.families().enumerate() {
+        if clashes[index] {
+            names[index] = Cow::Owned(values(family.name()));
+        }
+    }
+    names
+}
+
+/// Which families must give way because another writes lines of the same name.
+fn clashes(snapshot: &Snapshot, names: &[Cow<'_, str>]) -> Vec<bool> {
+    let mut takers: HashMap<&str, usize> = HashMap::new();
+    for name in names {
+        *takers.entry(name).or_default() += 1;
+    }
+    let kinds: HashMap<&str, Kind> = snapshot
+        .families()
+        .map(|f| f.kind())
+        .zip(names)
+        .map(|(kind, name)| (&**name, kind))
+        .collect();
+    let taken_by_distribution = |name: &str| {
+        ["_bucket", "_count", "_sum"].into_iter().any(|suffix| {
+            let kind = name.strip_suffix(suffix).and_then(|stem| kinds.get(stem));
+            match kind {
+                Some(Kind::Histogram) => true,
+                Some(Kind::Summary) => suffix != "_bucket",
+                _ => false,
+            }
+        })
+    };
+    let gives_way = |name: &Cow<'_, str>| {
+        let illegal = matches!(name, Cow::Owned(_));
+        (illegal && takers[&**name] > 1) || taken_by_distribution(name)
+    };
+    names.iter().map(gives_way).collect()
+}
+
+/// The labels of a series that need escaping, as text.
+pub(super) fn of_labels<'a>(labels: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> String {
+    let labels: Vec<_> = labels.collect();
+    let written: Vec<String> = labels
+        .iter()
+        .map(|(name, _)| underscores(name, key::is_legal_label).into_owned())
+        .collect();
+    let mut text = String::new();
+    for (index, (name, value)) in labels.iter().enumerate() {
+        let clash = written.iter().filter(|other| **other == written[index]).count() > 1;
+        if index > 0 {
+            text.push(',');
+        }
+        if clash && !key::is_legal_label(name) {
+            text.push_str(&values(name));
+        } else {
+            text.push_str(&written[index]);
+        }
+        text.push_str("=\"");
+        key::escape_into(&mut text, value);
+        text.push('"');
+    }
+    text
+}
+
+/// Illegal characters as underscores; borrowed when there are none.
+fn underscores(name: &str, is_legal: fn(&str) -> bool) -> Cow<'_, str> {
+    if is_legal(name) {
+        return Cow::Borrowed(name);
+    }
+    let mut written = String::with_capacity(name.len());
+    for (index, char) in name.chars().enumerate() {
+        let mut bytes = [0; 4];
+        let char: &str = char.encode_utf8(&mut bytes);
+        // What may not come first may still come later, so each is tried behind a letter.
+        let legal = if index == 0 { is_legal(char) } else { is_legal(&format!("a{char}")) };
+        written.push_str(if legal { char } else { "_" });
+    }
+    Cow::Owned(written)
+}
+
+/// Prometheus's `values` escaping: `U__`, then `_` doubled and every other character that is not
+/// legal as its code point in hexadecimal between underscores.
+fn values(name: &str) -> String {
+    let mut written = String::from("U__");
+    for (index, char) in name.chars().enumerate() {
+        match char {
+            '_' => written.push_str("__"),
+            ':' | 'a'..='z' | 'A'..='Z' => written.push(char),
+            '0'..='9' if index > 0 => written.push(char),
+            other => {
+                written.push('_');
+                written.push_str(&format!("{:x}", u32::from(other)));
+                written.push('_');
+            }
+        }
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+
+    fn names(families: &[&str]) -> Vec<String> {
+        let registry = Registry::new();
+        families.iter().for_each(|name| registry.counter(name, &[]).increment(1));
+        of_families(&registry.snapshot()).into_iter().map(Cow::into_owned).collect()
+    }
+
+    #[test]
+    fn illegal_characters_become_underscores() {
+        assert_eq!(names(&["a.b", "ключ", "1st"]), ["_st", "a_b", "____"]);
+    }
+
+    #[test]
+    fn names_that_would_merge_are_kept_apart() {
+        assert_eq!(names(&["a.b", "a_b"]), ["U__a_2e_b", "a_b"]);
+        assert_eq!(names(&["a.b", "a/b"]), ["U__a_2e_b", "U__a_2f_b"]);
+    }
+
+    #[test]
+    fn a_histogram_keeps_its_own_lines() {
+        let registry = Registry::new();
+        registry.histogram("x", &[]).record(1);
+        registry.counter("x_sum", &[]).increment(1);
+        registry.counter("x_total", &[]).increment(1);
+        assert_eq!(of_families(&registry.snapshot()), ["x", "U__x__sum", "x_total"]);
+    }
+
+    #[test]
+    fn labels_that_would_merge_are_kept_apart() {
+        let label = |name: &'static str| (Cow::Borrowed(name), Cow::Borrowed("v"));
+        assert_eq!(of_labels([label("a.b")].into_iter()), r#"a_b="v""#);
+        let both = [label("a.b"), label("a_b")];
+        assert_eq!(of_labels(both.into_iter()), r#"U__a_2e_b="v",a_b="v""#);
+    }
+}

@@ -1,0 +1,44 @@
+//! Handles: what a program holds to record with.
+//!
+//! A handle is a cell number and, where the series could otherwise go away, a pointer that keeps
+//! it. Recording reads the number and nothing else.
+
+mod counter;
+mod gauge;
+mod histogram;
+mod timer;
+
+pub use counter::{Counter, FloatCounter};
+pub use gauge::Gauge;
+pub use histogram::Histogram;
+pub use timer::{Timed, TimedFuture, Timer};
+
+use crate::cells::CellId;
+use crate::entry::Entry;
+
+/// What every handle is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    cell: CellId,
+    /// `None` for a no-op, and for series that live as long as the process.
+    _keep: Option<Entry>,
+}
+
+impl Handle {
+    pub(crate) const NOOP: Self = Self { cell: CellId::DISCARD, _keep: None };
+
+    /// A handle to a series that cannot go away.
+    #[inline]
+    pub(crate) fn immortal(cell: CellId) -> Self {
+        Self { cell, _keep: None }
+    }
+
+    pub(crate) fn cell(&self) -> CellId {
+        self.cell
+    }
+
+    /// A handle that keeps its series.
+    pub(crate) fn keeping(entry: Entry) -> Self {
+        Self { cell: entry.cell(), _keep: Some(entry) }
+    }
+}

@@ -1,0 +1,320 @@
+//! User names and labels become one canonical text.
+//!
+//! The labels of a series are kept as the text format writes them, sorted by name:
+//! `method="GET",path="/"`. That one string is the series' identity (escaping is injective, so
+//! equal text means equal labels), its sort key, and, in the usual case, what a scrape copies out.
+//! Storing labels and rendered text apart would double the memory of a series.
+
+use std::borrow::Cow;
+
+use crate::notice::Notice;
+
+/// Names longer than this are refused: no dashboard can show them, and a bug can make them.
+pub(crate) const NAME_BYTES: usize = 1024;
+
+/// The text that stands for the labels of the series which takes what a limit refused.
+pub(crate) const OVERFLOW_LABELS: &str = "nissa_overflow=\"true\"";
+
+/// `[a-zA-Z_:][a-zA-Z0-9_:]*`: a metric name that every Prometheus version accepts.
+pub(crate) fn is_legal_name(name: &str) -> bool {
+    is_legal(name, |byte| byte == b':')
+}
+
+/// `[a-zA-Z_][a-zA-Z0-9_]*`: a label name that every Prometheus version accepts.
+pub(crate) fn is_legal_label(name: &str) -> bool {
+    is_legal(name, |_| false)
+}
+
+fn is_legal(name: &str, also: impl Fn(u8) -> bool) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || also(byte);
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(&letter) && bytes.all(|b| letter(b) || b.is_ascii_digit())
+}
+
+/// Sorts labels by name; equal names keep their order. Labels are few and often sorted already,
+/// which an insertion sort notices.
+pub(crate) fn sort(labels: &mut [(&str, &str)]) {
+    for end in 1..labels.len() {
+        let mut at = end;
+        while at > 0 && labels[at - 1].0 > labels[at].0 {
+            labels.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
+/// What becomes of labels on their way into a registry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    /// Longest label value, in bytes.
+    pub(crate) value_bytes: usize,
+    /// A label name this kind of metric needs for itself (`le`, `quantile`).
+    pub(crate) reserved: Option<&'static str>,
+    /// Label names to leave out.
+    pub(crate) dropped: &'a [String],
+}
+
+/// The canonical labels of a series.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Labels {
+    pub(crate) text: String,
+    pub(crate) count: usize,
+    /// No label needed escaping or has a name that must be quoted, so that comparing bytes with
+    /// unescaped labels is exact.
+    pub(crate) plain: bool,
+    /// No label has a name that must be quoted.
+    pub(crate) legal_names: bool,
+}
+
+impl Labels {
+    /// Canonical text of any labels: empty values left out (Prometheus holds `{a=""}` and `{}` to
+    /// be one series), the last of two equal names kept, reserved names renamed, long values cut.
+    pub(crate) fn new(labels: &[(&str, &str)], rules: Rules<'_>, note: impl Fn(Notice)) -> Self {
+        let mut kept: Vec<(Cow<'_, str>, &str)> = Vec::with_capacity(labels.len());
+        for &(name, value) in labels {
+            if name.is_empty() || name.len() > NAME_BYTES {
+                note(Notice::InvalidLabel);
+            } else if !rules.dropped.iter().any(|dropped| dropped == name) {
+                kept.push((rules.rename(name, &note), value));
+            }
+        }
+        kept.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut canonical = Self { plain: true, legal_names: true, ..Self::default() };
+        for (index, (name, value)) in kept.iter().enumerate() {
+            if kept.get(index + 1).is_some_and(|next| next.0 == *name) {
+                note(Notice::DuplicateLabel);
+            } else if !value.is_empty() {
+                canonical.push(name, &rules.cut(value, &note));
+            }
+        }
+        canonical
+    }
+
+    /// The one label of a series that takes what a limit refused.
+    pub(crate) fn overflow() -> Self {
+        Self { text: OVERFLOW_LABELS.to_owned(), count: 1, plain: true, legal_names: true }
+    }
+
+    fn push(&mut self, name: &str, value: &str) {
+        if self.count > 0 {
+            self.text.push(',');
+        }
+        self.count += 1;
+        if is_legal_label(name) {
+            self.text.push_str(name);
+        } else {
+            self.plain = false;
+            self.legal_names = false;
+            self.text.push('"');
+            escape_into(&mut self.text, name);
+            self.text.push('"');
+        }
+        self.text.push_str("=\"");
+        let start = self.text.len();
+        escape_into(&mut self.text, value);
+        self.plain &= self.text.len() - start == value.len();
+        self.text.push('"');
+    }
+}
+
+impl Rules<'_> {
+    fn rename<'a>(&self, name: &'a str, note: impl Fn(Notice)) -> Cow<'a, str> {
+        if name.starts_with("__") || self.reserved == Some(name) {
+            note(Notice::ReservedLabel);
+            return Cow::Owned(format!("exported_{}", name.trim_start_matches('_')));
+        }
+        Cow::Borrowed(name)
+    }
+
+    fn cut<'a>(&self, value: &'a str, note: impl Fn(Notice)) -> Cow<'a, str> {
+        if value.len() <= self.value_bytes {
+            return Cow::Borrowed(value);
+        }
+        note(Notice::LongValue);
+        const MARK: &str = "…";
+        let mut end = self.value_bytes.saturating_sub(MARK.len());
+        while !value.is_char_boundary(end) {
+            end -= 1;
+        }
+        Cow::Owned(format!("{}{MARK}", &value[..end]))
+    }
+}
+
+/// Escapes as the text formats do inside quotes: backslash, quote and newline.
+pub(crate) fn escape_into(text: &mut String, value: &str) {
+    for part in value.split_inclusive(['\\', '"', '\n']) {
+        let (plain, last) = match part.as_bytes().last() {
+            Some(b'\\') => (&part[..part.len() - 1], "\\\\"),
+            Some(b'"') => (&part[..part.len() - 1], "\\\""),
+            Some(b'\n') => (&part[..part.len() - 1], "\\n"),
+            _ => (part, ""),
+        };
+        text.push_str(plain);
+        text.push_str(last);
+    }
+}
+
+/// Whether plain canonical text is exactly these labels, given sorted by name. A label with an
+/// empty value counts as absent.
+///
+/// Comparing bytes is exact: the text has no escapes, and it has as many labels as are compared,
+/// so no value can swallow a neighbour.
+#[inline]
+pub(crate) fn matches(text: &[u8], count: usize, labels: &[(&str, &str)]) -> bool {
+    let mut rest = text;
+    let mut seen = 0;
+    for (name, value) in labels {
+        if value.is_empty() {
+            continue;
+        }
+        let tail = (|| {
+            let tail = if seen == 0 { rest } else { rest.strip_prefix(b",")? };
+            let tail = tail.strip_prefix(name.as_bytes())?.strip_prefix(b"=\"")?;
+            tail.strip_prefix(value.as_bytes())?.strip_prefix(b"\"")
+        })();
+        let Some(tail) = tail else { return false };
+        rest = tail;
+        seen += 1;
+    }
+    seen == count && rest.is_empty()
+}
+
+/// The labels of canonical text, in order.
+pub(crate) fn parse(text: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let name = if rest.starts_with('"') {
+            quoted(&mut rest)
+        } else {
+            let end = rest.find('=')?;
+            let name = &rest[..end];
+            rest = &rest[end..];
+            Cow::Borrowed(name)
+        };
+        rest = rest.strip_prefix('=')?;
+        let value = quoted(&mut rest);
+        rest = rest.strip_prefix(',').unwrap_or(rest);
+        Some((name, value))
+    })
+}
+
+/// Takes a quoted string off the front.
+fn quoted<'a>(rest: &mut &'a str) -> Cow<'a, str> {
+    let body = &rest[1..];
+    let mut escaped = false;
+    let end = body.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    let end = end.unwrap_or(body.len());
+    *rest = body.get(end + 1..).unwrap_or("");
+    unescape(&body[..end])
+}
+
+fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        plain.push(match char {
+            '\\' => match chars.next() {
+                Some('n') => '\n',
+                Some(other) => other,
+                None => '\\',
+            },
+            other => other,
+        });
+    }
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::cell::RefCell;
+
+    const RULES: Rules<'static> = Rules { value_bytes: 16, reserved: Some("le"), dropped: &[] };
+
+    fn canonical(labels: &[(&str, &str)]) -> (String, Vec<Notice>) {
+        let notices = RefCell::new(Vec::new());
+        let labels = Labels::new(labels, RULES, |notice| notices.borrow_mut().push(notice));
+        (labels.text, notices.into_inner())
+    }
+
+    #[test]
+    fn labels_are_sorted_and_escaped() {
+        let (text, notices) = canonical(&[("path", "a\"b\\c\nd"), ("method", "GET")]);
+        assert_eq!(text, r#"method="GET",path="a\"b\\c\nd""#);
+        assert_eq!(notices, []);
+    }
+
+    #[test]
+    fn odd_labels_are_adjusted_and_noted() {
+        let odd = |labels| canonical(labels);
+        assert_eq!(
+            odd(&[("a", "1"), ("a", "2")]),
+            (r#"a="2""#.into(), vec![Notice::DuplicateLabel])
+        );
+        assert_eq!(odd(&[("a", "")]), (String::new(), vec![]));
+        assert_eq!(odd(&[("", "x")]), (String::new(), vec![Notice::InvalidLabel]));
+        assert_eq!(odd(&[("le", "x")]), (r#"exported_le="x""#.into(), vec![Notice::ReservedLabel]));
+        assert_eq!(odd(&[("__x", "y")]), (r#"exported_x="y""#.into(), vec![Notice::ReservedLabel]));
+        assert_eq!(odd(&[("a.b", "x")]), (r#""a.b"="x""#.into(), vec![]));
+        let long = "éééééééééé";
+        assert_eq!(odd(&[("a", long)]), (r#"a="éééééé…""#.into(), vec![Notice::LongValue]));
+    }
+
+    #[test]
+    fn no_value_passes_for_two_labels() {
+        let two = canonical(&[("a", "x"), ("b", "y")]).0;
+        assert!(matches(two.as_bytes(), 2, &[("a", "x"), ("b", "y")]));
+        assert!(!matches(two.as_bytes(), 2, &[("a", "x\",b=\"y")]));
+        assert!(!matches(two.as_bytes(), 2, &[("a", "x")]));
+    }
+
+    fn labels() -> impl Strategy<Value = Vec<(String, String)>> {
+        let text = prop_oneof!["[ab\"\\\\\n,=]{0,4}", "[a-c]{1,2}"];
+        prop::collection::vec(("[a-d_.\"\\\\]{1,2}", text), 0..4)
+    }
+
+    fn borrow(labels: &[(String, String)]) -> Vec<(&str, &str)> {
+        labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    proptest! {
+        /// Parsing gives back what was put in: sorted, last of equals, without empty values.
+        #[test]
+        fn text_round_trips(labels in labels()) {
+            let mut expected = std::collections::BTreeMap::new();
+            let rename = |name: &str| match name.starts_with("__") {
+                true => format!("exported_{}", name.trim_start_matches('_')),
+                false => name.to_owned(),
+            };
+            for (name, value) in &labels {
+                expected.insert(rename(name), value.clone());
+            }
+            expected.retain(|_, value| !value.is_empty());
+            let (text, _) = canonical(&borrow(&labels));
+            let parsed: Vec<(String, String)> =
+                parse(&text).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+            prop_assert_eq!(parsed, expected.into_iter().collect::<Vec<_>>());
+        }
+
+        /// A plain match is a match of the canonical text, never of anything else.
+        #[test]
+        fn matching_is_exact(stored in labels(), asked in labels()) {
+            let stored = Labels::new(&borrow(&stored), RULES, |_| ());
+            let canonical = Labels::new(&borrow(&asked), RULES, |_| ());
+            let mut sorted = borrow(&asked);
+            sort(&mut sorted);
+            let hit = matches(stored.text.as_bytes(), stored.count, &sorted);
+            if stored.plain && hit {
+                prop_assert_eq!(&stored.text, &canonical.text);
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Metrics for training loops and services that cost less than one atomic instruction.
+//!
+//! ```
+//! use nissa::{counter, describe_histogram, gauge, histogram};
+//!
+//! describe_histogram!("step_duration_seconds", "Time of one training step.");
+//! counter!("batches_total", "split" => "train").increment(1);
+//! gauge!("training_loss").set(0.234);
+//! histogram!("step_duration_seconds").record(0.012);
+//!
+//! let text = nissa::expose::text(&nissa::Registry::global().snapshot());
+//! assert!(text.contains("batches_total{split=\"train\"} 1\n"));
+//! assert!(text.contains("training_loss 0.234\n"));
+//! ```
+//!
+//! The two nouns: a [`Registry`] holds metrics, a [`Snapshot`](snapshot::Snapshot) is what it held
+//! at one moment. The rest:
+//!
+//! - [`counter!`], [`gauge!`] and [`histogram!`] give handles: [`Counter`], [`Gauge`],
+//!   [`Histogram`]. A handle may be kept, cloned and sent; [`FloatCounter`] counts seconds.
+//! - [`Buckets`] cut a histogram: explicit, exponential, or shown as quantiles.
+//! - [`Registry::builder`] sets limits, filters, global labels, buckets and idle expiry.
+//! - [`install`] makes the registry the recorder of the `metrics` facade; [`Recorder`] is for its
+//!   layers.
+//! - [`Registry::enter`] gives a test its own registry, in spite of what call sites remember.
+//! - [`expose`] writes a snapshot as text.
+//!
+//! Nothing here starts a thread, opens a port or panics. What is refused or dropped is counted in
+//! a `nissa_*` metric and, with feature `log`, logged once.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::disallowed_methods)]
+#![cfg_attr(nissa_loom, allow(dead_code, unused_imports, reason = "only the cells are modelled"))]
+
+mod buckets;
+mod cells;
+mod error;
+mod sync;
+
+// Loom rewinds time; what keeps its state in statics cannot take part.
+#[cfg(not(nissa_loom))]
+mod clock;
+#[cfg(not(nissa_loom))]
+mod entry;
+#[cfg(not(nissa_loom))]
+pub mod expose;
+#[cfg(not(nissa_loom))]
+mod instrument;
+#[cfg(not(nissa_loom))]
+mod key;
+#[cfg(not(nissa_loom))]
+mod logging;
+#[cfg(not(nissa_loom))]
+mod macros;
+#[cfg(not(nissa_loom))]
+mod notice;
+#[cfg(not(nissa_loom))]
+mod recorder;
+#[cfg(not(nissa_loom))]
+mod registry;
+#[cfg(not(nissa_loom))]
+mod site;
+#[cfg(not(nissa_loom))]
+pub mod snapshot;
+
+pub use buckets::Buckets;
+#[cfg(all(any(test, feature = "test-util"), not(nissa_loom)))]
+pub use clock::ManualClock;
+pub use error::Error;
+#[cfg(not(nissa_loom))]
+pub use {
+    entry::Kind,
+    instrument::{Counter, FloatCounter, Gauge, Histogram, Timed, TimedFuture, Timer},
+    metrics::{Level, Unit},
+    recorder::{Recorder, install},
+    registry::{
+        Cardinality, FamilyCardinality, FamilyInfo, LabelCardinality, Matcher, Registry,
+        RegistryBuilder, Scope,
+    },
+    snapshot::Snapshot,
+};
+
+/// What the macros need in scope; not part of the API.
+#[cfg(not(nissa_loom))]
+#[doc(hidden)]
+pub mod __private {
+    pub use core::compile_error;
+    pub use core::option::Option::{None, Some};
+    pub use core::primitive::str;
+
+    pub use metrics::IntoLabels;
+
+    pub use crate::site::{
+        Site, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+        pairs, text,
+    };
+}

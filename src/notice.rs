@@ -1,0 +1,126 @@
+//! What was refused, dropped or changed: counted always, logged once per cause.
+//!
+//! Nothing here can fail or block. Every registry reads its notices out as `nissa_*` metrics; the
+//! global one adds what belongs to no registry (a NaN, a recursion).
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// Everything that can happen to a metric other than what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    NanSample,
+    UpdateLost,
+    Recursion,
+    InvalidName,
+    KindConflict,
+    DescriptionConflict,
+    Filtered,
+    FamilyFull,
+    RegistryFull,
+    NoRoom,
+    DuplicateLabel,
+    ReservedLabel,
+    InvalidLabel,
+    LongValue,
+    NameCollision,
+}
+
+impl Notice {
+    pub(crate) const ALL: [Self; 15] = [
+        Self::NanSample,
+        Self::UpdateLost,
+        Self::Recursion,
+        Self::InvalidName,
+        Self::KindConflict,
+        Self::DescriptionConflict,
+        Self::Filtered,
+        Self::FamilyFull,
+        Self::RegistryFull,
+        Self::NoRoom,
+        Self::DuplicateLabel,
+        Self::ReservedLabel,
+        Self::InvalidLabel,
+        Self::LongValue,
+        Self::NameCollision,
+    ];
+
+    /// The metric that counts it, and its `reason` label.
+    pub(crate) fn metric(self) -> (&'static str, &'static str) {
+        const DROPPED: &str = "nissa_dropped_total";
+        const OVERFLOWED: &str = "nissa_overflowed_total";
+        const ADJUSTED: &str = "nissa_adjusted_total";
+        match self {
+            Self::NanSample => (DROPPED, "nan"),
+            Self::UpdateLost => (DROPPED, "update_lost"),
+            Self::Recursion => (DROPPED, "recursion"),
+            Self::InvalidName => (DROPPED, "invalid_name"),
+            Self::KindConflict => (DROPPED, "kind_conflict"),
+            Self::DescriptionConflict => (DROPPED, "description_conflict"),
+            Self::Filtered => (DROPPED, "filtered"),
+            Self::NoRoom => (DROPPED, "registry_full"),
+            Self::FamilyFull => (OVERFLOWED, "family_full"),
+            Self::RegistryFull => (OVERFLOWED, "registry_full"),
+            Self::DuplicateLabel => (ADJUSTED, "duplicate_label"),
+            Self::ReservedLabel => (ADJUSTED, "reserved_label"),
+            Self::InvalidLabel => (ADJUSTED, "invalid_label"),
+            Self::LongValue => (ADJUSTED, "long_value"),
+            Self::NameCollision => (ADJUSTED, "name_collision"),
+        }
+    }
+
+    /// What the log says, before the name concerned.
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::NanSample => "a histogram was given NaN, which has no bucket; dropped",
+            Self::UpdateLost => "an update found no memory it may use; dropped",
+            Self::Recursion => "a metric was first used inside its own registration; dropped",
+            Self::InvalidName => "a metric name is empty or too long; its updates are dropped",
+            Self::KindConflict => {
+                "a metric is used as two kinds; the first wins, updates of the other are dropped"
+            }
+            Self::DescriptionConflict => "a metric is described twice; the first wins",
+            Self::Filtered => "a metric is filtered out; its updates are dropped",
+            Self::FamilyFull => {
+                "a metric has too many series; updates of further ones go to nissa_overflow=\"true\""
+            }
+            Self::RegistryFull => {
+                "there are too many series; updates of further ones go to nissa_overflow=\"true\""
+            }
+            Self::NoRoom => "a new metric finds the registry full; its updates are dropped",
+            Self::DuplicateLabel => "a label is given twice; the last wins",
+            Self::ReservedLabel => "a label name is reserved; renamed with the prefix exported_",
+            Self::InvalidLabel => "a label has an empty name; left out",
+            Self::LongValue => "a label value is too long; cut and marked with …",
+            Self::NameCollision => {
+                "two metric names become one in the text format; the illegal one is written as U__"
+            }
+        }
+    }
+}
+
+/// Counts by notice.
+#[derive(Debug)]
+pub(crate) struct Notices([AtomicU64; Notice::ALL.len()]);
+
+impl Notices {
+    pub(crate) const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; Notice::ALL.len()])
+    }
+
+    /// Counts one, and logs the first of its kind with the `subject` it befell.
+    pub(crate) fn count(&self, notice: Notice, subject: &str) {
+        if self.0[notice as usize].fetch_add(1, Ordering::Relaxed) == 0 {
+            crate::logging::warn!("nissa: {}: {subject}", notice.sentence());
+        }
+    }
+
+    pub(crate) fn get(&self, notice: Notice) -> u64 {
+        self.0[notice as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// Notices that belong to no registry.
+pub(crate) fn process() -> &'static Notices {
+    static PROCESS: Notices = Notices::new();
+    &PROCESS
+}

@@ -1,0 +1,256 @@
+//! The registry as the facade's recorder, so that every crate instrumented with `metrics` joins
+//! in.
+//!
+//! The facade wants an `Arc` for every macro call, and cloning a shared one would make all threads
+//! fight over its count. So each thread keeps `Arc`s of its own.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use metrics::{CounterFn, GaugeFn, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
+
+use crate::entry::Kind;
+use crate::error::Error;
+use crate::instrument::{Counter, Gauge, Histogram};
+use crate::registry::{Registry, RegistryBuilder, epoch, with_current};
+
+/// Series a thread remembers for the facade; when full, all are forgotten.
+const CAPACITY: usize = 4096;
+
+/// A recorder for the `metrics` facade that records into a [`Registry`].
+///
+/// [`install`](crate::install) makes one for the whole program. This type is for stacking under
+/// `metrics-util`'s layers and for `metrics::with_local_recorder`.
+///
+/// Programs that depend on two incompatible versions of `metrics` have two facades, and only the
+/// one this crate was built with ends here: `cargo tree -d` shows whether that is so.
+///
+/// ```
+/// let registry = nissa::Registry::new();
+/// metrics::with_local_recorder(&nissa::Recorder::new(&registry), || {
+///     metrics::counter!("from_the_facade_total").increment(1);
+/// });
+/// assert_eq!(registry.snapshot().value("from_the_facade_total"), Some(1.0));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    /// `None` follows the thread's scope.
+    registry: Option<Registry>,
+}
+
+impl Recorder {
+    /// Records into this registry.
+    pub fn new(registry: &Registry) -> Self {
+        Self { registry: Some(registry.clone()) }
+    }
+
+    /// Records where the macros on the same thread record: the global registry, or the one the
+    /// thread has [entered](Registry::enter).
+    pub fn current() -> Self {
+        Self { registry: None }
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&Registry) -> R) -> R {
+        match &self.registry {
+            Some(registry) => f(registry),
+            None => with_current(f),
+        }
+    }
+
+    /// The thread's `Arc` of what the registry has for `key`.
+    #[inline]
+    fn remembered<T: Instrument>(&self, key: &Key) -> Arc<T> {
+        self.with(|registry| {
+            let id = registry.inner.id();
+            let found = CACHE.try_with(|cache| cache.try_borrow_mut().ok()?.find(id, key));
+            found.ok().flatten().unwrap_or_else(|| remember(registry, key))
+        })
+    }
+}
+
+/// Makes the global registry the recorder of the `metrics` facade. From then on one registry
+/// receives both worlds. Threads that have [entered](Registry::enter) another registry record
+/// there, whichever macros they use.
+///
+/// ```
+/// nissa::install()?;
+/// metrics::counter!("facade_total").increment(1);
+/// nissa::counter!("own_total").increment(1);
+/// let snapshot = nissa::Registry::global().snapshot();
+/// assert_eq!(snapshot.value("facade_total"), Some(1.0));
+/// assert_eq!(snapshot.value("own_total"), Some(1.0));
+/// assert!(nissa::install().unwrap_err().is_installed());
+/// # Ok::<(), nissa::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The facade has a recorder already; it keeps it.
+pub fn install() -> Result<(), Error> {
+    metrics::set_global_recorder(Recorder::current())
+        .map_err(|error| Error::installed("the facade has a recorder").because(error.to_string()))
+}
+
+impl RegistryBuilder {
+    /// Makes a registry with these settings the global one, and the recorder of the facade: see
+    /// [`install`]. Do it first thing in `main`.
+    ///
+    /// # Errors
+    ///
+    /// A macro was used before, which made the global registry with default settings; or the
+    /// facade has a recorder already, in which case the settings do hold for nissa's own macros.
+    pub fn install(self) -> Result<(), Error> {
+        Registry::set_global(self.into_config())?;
+        install()
+    }
+}
+
+impl metrics::Recorder for Recorder {
+    fn describe_counter(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.with(|r| r.inner.describe(Kind::Counter, key.as_str(), unit, &description));
+    }
+
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.with(|r| r.inner.describe(Kind::Gauge, key.as_str(), unit, &description));
+    }
+
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.with(|r| r.inner.describe(Kind::Histogram, key.as_str(), unit, &description));
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
+        metrics::Counter::from_arc(self.remembered::<Counter>(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::from_arc(self.remembered::<Gauge>(key))
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
+        metrics::Histogram::from_arc(self.remembered::<Histogram>(key))
+    }
+}
+
+impl CounterFn for Counter {
+    fn increment(&self, value: u64) {
+        self.increment(value);
+    }
+
+    fn absolute(&self, value: u64) {
+        self.absolute(value);
+    }
+}
+
+impl GaugeFn for Gauge {
+    fn increment(&self, value: f64) {
+        self.increment(value);
+    }
+
+    fn decrement(&self, value: f64) {
+        self.decrement(value);
+    }
+
+    fn set(&self, value: f64) {
+        self.set(value);
+    }
+}
+
+impl HistogramFn for Histogram {
+    fn record(&self, value: f64) {
+        self.record(value);
+    }
+
+    fn record_many(&self, value: f64, count: usize) {
+        self.record_many(value, count);
+    }
+}
+
+thread_local! {
+    static CACHE: RefCell<Cache> = const { RefCell::new(Cache { table: HashTable::new(), epoch: 0 }) };
+}
+
+struct Cache {
+    table: HashTable<Remembered>,
+    epoch: u64,
+}
+
+struct Remembered {
+    registry: u32,
+    key: Key,
+    handle: AnyHandle,
+}
+
+#[derive(Clone)]
+enum AnyHandle {
+    Counter(Arc<Counter>),
+    Gauge(Arc<Gauge>),
+    Histogram(Arc<Histogram>),
+}
+
+/// A handle type of the facade's three.
+trait Instrument: Sized {
+    fn register(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> Self;
+    fn any(this: Arc<Self>) -> AnyHandle;
+    fn of(any: &AnyHandle) -> Option<&Arc<Self>>;
+}
+
+macro_rules! instrument {
+    ($($handle:ident $method:ident),*) => { $(
+        impl Instrument for $handle {
+            fn register(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> Self {
+                registry.$method(name, labels)
+            }
+
+            fn any(this: Arc<Self>) -> AnyHandle {
+                AnyHandle::$handle(this)
+            }
+
+            #[inline]
+            fn of(any: &AnyHandle) -> Option<&Arc<Self>> {
+                match any {
+                    AnyHandle::$handle(handle) => Some(handle),
+                    _ => None,
+                }
+            }
+        }
+    )* };
+}
+
+instrument!(Counter counter, Gauge gauge, Histogram histogram);
+
+impl Cache {
+    #[inline]
+    fn find<T: Instrument>(&mut self, registry: u32, key: &Key) -> Option<Arc<T>> {
+        if self.epoch != epoch() {
+            // Arcs keep their series alive; let go of all, and find again what is in use.
+            self.epoch = epoch();
+            self.table.clear();
+        }
+        let is_it = |known: &Remembered| {
+            known.registry == registry && T::of(&known.handle).is_some() && known.key == *key
+        };
+        let known = self.table.find(key.get_hash(), is_it)?;
+        T::of(&known.handle).cloned()
+    }
+}
+
+#[cold]
+fn remember<T: Instrument>(registry: &Registry, key: &Key) -> Arc<T> {
+    let labels: Vec<(&str, &str)> = key.labels().map(|l| (l.key(), l.value())).collect();
+    let handle = Arc::new(T::register(registry, key.name(), &labels));
+    let known = Remembered {
+        registry: registry.inner.id(),
+        key: key.to_retained(),
+        handle: T::any(Arc::clone(&handle)),
+    };
+    let _ = CACHE.try_with(|cache| {
+        if let Ok(mut cache) = cache.try_borrow_mut() {
+            if cache.table.len() >= CAPACITY {
+                cache.table.clear();
+            }
+            cache.table.insert_unique(key.get_hash(), known, |known| known.key.get_hash());
+        }
+    });
+    handle
+}

@@ -1,0 +1,181 @@
+//! All series of one metric, in the order they are shown.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cells::{self, Layout, Reader};
+use crate::entry::{Descriptor, Entry};
+use crate::snapshot;
+use crate::sync::{AtomicUsize, Mutex, Ordering};
+
+/// More newcomers than this are sorted in together; fewer are inserted one by one.
+const FEW: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) descriptor: Arc<Descriptor>,
+    /// Series that count against the limit: neither dormant nor the overflow one.
+    pub(super) live: AtomicUsize,
+    /// New series, put here by whoever registers them so that registering never waits for a
+    /// reader, and moved into the order by the next reader.
+    pending: Mutex<Vec<Entry>>,
+    order: Mutex<Order>,
+}
+
+/// What readers share; no recording and no registration ever takes this lock.
+#[derive(Debug, Default)]
+struct Order {
+    /// Every series, dormant ones too, sorted by canonical labels. Snapshots hold on to it; it is
+    /// copied only if one still does when a series is added.
+    entries: Arc<Vec<Entry>>,
+    /// By cell, when a series was last seen used. Empty while nothing expires.
+    idle: HashMap<u32, Idle, foldhash::fast::RandomState>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Idle {
+    /// The row's contents then, in one number that every use of the series changes.
+    print: u64,
+    since: Duration,
+}
+
+/// When series go out of the output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expiry {
+    pub(super) now: Duration,
+    pub(super) timeout: Duration,
+}
+
+impl Family {
+    pub(super) fn new(descriptor: Arc<Descriptor>) -> Self {
+        Self {
+            descriptor,
+            live: AtomicUsize::new(0),
+            pending: Mutex::new(Vec::new()),
+            order: Mutex::new(Order::default()),
+        }
+    }
+
+    pub(super) fn announce(&self, entry: Entry) {
+        self.pending.lock().push(entry);
+    }
+
+    /// Every series, dormant ones too.
+    pub(super) fn entries(&self) -> Arc<Vec<Entry>> {
+        let mut order = self.order.lock();
+        order.admit(std::mem::take(&mut *self.pending.lock()));
+        Arc::clone(&order.entries)
+    }
+
+    /// The family as it is now, and the series that may be forgotten: idle, and held by nobody.
+    pub(super) fn read(
+        &self,
+        reader: &mut Reader,
+        expiry: Option<Expiry>,
+    ) -> (Option<snapshot::Family>, Vec<Entry>) {
+        let entries = self.entries();
+        let stride = self.descriptor.layout.stride();
+        let mut cells = Vec::with_capacity(entries.len() * stride);
+        for entry in entries.iter() {
+            cells.extend_from_slice(reader.row(entry.cell(), stride));
+        }
+        let read =
+            |entries, cells| snapshot::Family::new(Arc::clone(&self.descriptor), entries, cells);
+        let Some(expiry) = expiry.filter(|_| !self.descriptor.name.starts_with("nissa_")) else {
+            return ((!entries.is_empty()).then(|| read(entries, cells)), Vec::new());
+        };
+        let forgettable = self.mark_idle(&entries, &cells, expiry);
+        if !entries.iter().any(Entry::is_dormant) {
+            return ((!entries.is_empty()).then(|| read(entries, cells)), forgettable);
+        }
+        let rows = entries.iter().zip(cells.chunks_exact(stride));
+        let shown = || rows.clone().filter(|(entry, _)| !entry.is_dormant());
+        let kept: Vec<Entry> = shown().map(|(entry, _)| entry.clone()).collect();
+        let cells = shown().flat_map(|(_, row)| row).copied().collect();
+        ((!kept.is_empty()).then(|| read(Arc::new(kept), cells)), forgettable)
+    }
+
+    /// Puts series to sleep that were not used for long, and wakes those that were used again.
+    fn mark_idle(&self, entries: &[Entry], cells: &[u64], expiry: Expiry) -> Vec<Entry> {
+        let mut order = self.order.lock();
+        let mut forgettable = Vec::new();
+        for (entry, row) in entries.iter().zip(cells.chunks_exact(self.descriptor.layout.stride()))
+        {
+            let print = self.print(row);
+            let fresh = Idle { print, since: expiry.now };
+            let idle = order.idle.entry(entry.cell().raw()).or_insert(fresh);
+            // Setting a gauge to the value it has is a use that the value cannot show.
+            let touched = matches!(self.descriptor.layout, Layout::Gauge)
+                && cells::gauge_touched(entry.cell());
+            if touched || idle.print != print {
+                *idle = fresh;
+            }
+            let dormant = expiry.now.saturating_sub(idle.since) > expiry.timeout;
+            if dormant != entry.is_dormant() {
+                entry.set_dormant(dormant);
+                if dormant {
+                    self.live.fetch_sub(1, Ordering::Relaxed);
+                } else {
+                    self.live.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            if dormant {
+                forgettable.push(entry.clone());
+            }
+        }
+        forgettable
+    }
+
+    /// Integers only grow and doubles that only grow have growing bits, so no use goes unseen.
+    fn print(&self, row: &[u64]) -> u64 {
+        match self.descriptor.layout {
+            Layout::Histogram(buckets) => {
+                row[..buckets.len()].iter().fold(0, |sum, count| sum.wrapping_add(*count))
+            }
+            _ => row[0],
+        }
+    }
+
+    /// Forgets a series, unless it was used since it was read. The caller has made sure that
+    /// nobody can use it any more: it holds the lock of the table that would hand it out, and
+    /// that table, the order and the caller have the only pointers.
+    pub(super) fn forget(&self, entry: &Entry) -> bool {
+        let mut row = vec![0; self.descriptor.layout.stride()];
+        cells::read_row(entry.cell(), &mut row);
+        let mut order = self.order.lock();
+        let seen = order.idle.get(&entry.cell().raw());
+        let touched = matches!(self.descriptor.layout, Layout::Gauge) && row[1] != 0;
+        if touched || seen.is_none_or(|idle| idle.print != self.print(&row)) {
+            return false;
+        }
+        order.idle.remove(&entry.cell().raw());
+        if let Ok(at) = order.entries.binary_search_by(|other| other.text().cmp(entry.text())) {
+            Arc::make_mut(&mut order.entries).remove(at);
+        }
+        true
+    }
+}
+
+impl Order {
+    /// Sorts new series in.
+    fn admit(&mut self, mut newcomers: Vec<Entry>) {
+        if newcomers.is_empty() {
+            return;
+        }
+        let by_text = |a: &Entry, b: &Entry| a.text().cmp(b.text());
+        let entries = Arc::make_mut(&mut self.entries);
+        if newcomers.len() <= FEW {
+            entries.reserve_exact(newcomers.len());
+            for entry in newcomers {
+                let at = entries.binary_search_by(|other| by_text(other, &entry));
+                entries.insert(at.unwrap_or_else(|at| at), entry);
+            }
+            return;
+        }
+        entries.reserve_exact(newcomers.len());
+        entries.append(&mut newcomers);
+        // Merges the sorted run that is there with the newcomers.
+        entries.sort_by(by_text);
+    }
+}

@@ -1,0 +1,326 @@
+//! From name and labels to a series.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+
+use hashbrown::HashTable;
+
+use super::cache::{self, SEED};
+use super::family::Family;
+use super::{Families, Inner};
+use crate::cells::{self, Layout, Row, gate};
+use crate::entry::{Descriptor, Entry, Kind};
+use crate::instrument::Handle;
+use crate::key::{self, Labels, NAME_BYTES, Rules};
+use crate::notice::Notice;
+use crate::sync::{AtomicBool, AtomicUsize, Ordering, RwLock};
+
+/// What a caller takes a metric for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Count,
+    Total,
+    Gauge,
+    Distribution,
+}
+
+impl Shape {
+    #[inline]
+    pub(crate) fn fits(self, layout: &Layout) -> bool {
+        matches!(
+            (self, layout),
+            (Self::Count, Layout::Count)
+                | (Self::Total, Layout::Total)
+                | (Self::Gauge, Layout::Gauge)
+                | (Self::Distribution, Layout::Histogram(_))
+        )
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Count | Self::Total => Kind::Counter,
+            Self::Gauge => Kind::Gauge,
+            Self::Distribution => Kind::Histogram,
+        }
+    }
+}
+
+/// Where an update goes.
+pub(super) enum Found {
+    Series(Entry),
+    /// A limit refused the labels: the family's overflow series takes the update.
+    Overflow(Entry),
+    Refused,
+}
+
+const SHARDS: usize = 64;
+
+/// Every series by name and labels, in tables with a lock each.
+pub(super) struct Table {
+    shards: [RwLock<HashTable<Entry>>; SHARDS],
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { shards: [const { RwLock::new(HashTable::new()) }; SHARDS] }
+    }
+}
+
+impl Table {
+    fn hash(descriptor: &Descriptor, text: &[u8]) -> u64 {
+        let mut hasher = SEED.build_hasher();
+        descriptor.name.hash(&mut hasher);
+        hasher.write(text);
+        hasher.finish()
+    }
+
+    /// Bits that the tables themselves use least: they index by the low ones and tag by the top.
+    fn shard(&self, hash: u64) -> &RwLock<HashTable<Entry>> {
+        &self.shards[(hash >> 40) as usize % SHARDS]
+    }
+
+    fn is(family: &Family, text: &[u8]) -> impl Fn(&Entry) -> bool {
+        move |entry| Arc::ptr_eq(entry.descriptor(), &family.descriptor) && entry.text() == text
+    }
+
+    fn find(&self, family: &Family, text: &[u8]) -> Option<Entry> {
+        let hash = Self::hash(&family.descriptor, text);
+        self.shard(hash).read().find(hash, Self::is(family, text)).cloned()
+    }
+
+    /// Adds a series, unless another thread was quicker: then `Err` with the one that is there.
+    fn add(&self, family: &Family, entry: Entry) -> Result<Entry, Entry> {
+        let hash = Self::hash(&family.descriptor, entry.text());
+        let mut table = self.shard(hash).write();
+        if let Some(there) = table.find(hash, Self::is(family, entry.text())) {
+            return Err(there.clone());
+        }
+        let rehash = |entry: &Entry| Self::hash(entry.descriptor(), entry.text());
+        table.insert_unique(hash, entry.clone(), rehash);
+        Ok(entry)
+    }
+
+    /// Removes a series that is idle, if nobody holds it.
+    pub(super) fn forget(&self, family: &Family, entry: Entry) -> bool {
+        /// This table, the family's order, and the caller.
+        const NOBODY: usize = 3;
+        let hash = Self::hash(&family.descriptor, entry.text());
+        let mut table = self.shard(hash).write();
+        // Under the lock nobody can come to hold it, so what is true now stays true.
+        if entry.holders() > NOBODY || !family.forget(&entry) {
+            return false;
+        }
+        match table.find_entry(hash, Self::is(family, entry.text())) {
+            Ok(found) => drop(found.remove()),
+            Err(_absent) => return false,
+        }
+        true
+    }
+}
+
+impl Inner {
+    /// A handle to the series of this name and labels. Sorts the labels in place.
+    #[inline]
+    pub(crate) fn handle(&self, shape: Shape, name: &str, labels: &mut [(&str, &str)]) -> Handle {
+        key::sort(labels);
+        let hash = cache::hash(name, labels);
+        cache::find(hash, (self.id, shape), name, labels, |entry| self.handle_to(entry))
+            .unwrap_or_else(|| self.resolve(shape, name, labels, hash))
+    }
+
+    #[inline]
+    fn handle_to(&self, entry: &Entry) -> Handle {
+        if self.immortal && self.config.idle_timeout.is_none() {
+            Handle::immortal(entry.cell())
+        } else {
+            Handle::keeping(entry.clone())
+        }
+    }
+
+    #[cold]
+    fn resolve(&self, shape: Shape, name: &str, labels: &[(&str, &str)], hash: u64) -> Handle {
+        let Some(_gate) = gate::enter() else {
+            self.notices.count(Notice::Recursion, name);
+            return Handle::NOOP;
+        };
+        match self.find_or_add(shape, name, labels) {
+            Found::Series(entry) => {
+                let handle = self.handle_to(&entry);
+                cache::remember(hash, entry);
+                handle
+            }
+            Found::Overflow(entry) => self.handle_to(&entry),
+            Found::Refused => Handle::NOOP,
+        }
+    }
+
+    /// A handle for a call site of the global registry to keep, and whether it may.
+    pub(crate) fn resolve_site(
+        &self,
+        shape: Shape,
+        name: &str,
+        labels: &[(&str, &str)],
+    ) -> (Handle, bool) {
+        let Some(_gate) = gate::enter() else {
+            self.notices.count(Notice::Recursion, name);
+            return (Handle::NOOP, false);
+        };
+        match self.find_or_add(shape, name, labels) {
+            Found::Series(entry) => {
+                let handle = Handle::immortal(entry.cell());
+                self.pinned.lock().push(entry);
+                (handle, true)
+            }
+            // Not for ever: there may be room later.
+            Found::Overflow(entry) => (self.handle_to(&entry), false),
+            Found::Refused => (Handle::NOOP, true),
+        }
+    }
+
+    fn find_or_add(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Found {
+        if !self.config.admits(name, labels) {
+            self.notices.count(Notice::Filtered, name);
+            return Found::Refused;
+        }
+        self.find_or_add_admitted(shape, name, labels)
+    }
+
+    /// Past the filters, for what they let through and for the registry's own metrics.
+    pub(super) fn find_or_add_admitted(
+        &self,
+        shape: Shape,
+        name: &str,
+        labels: &[(&str, &str)],
+    ) -> Found {
+        let Some(family) = self.family(shape, name) else { return Found::Refused };
+        let rules = Rules {
+            value_bytes: self.config.label_value_bytes,
+            reserved: match family.descriptor.kind() {
+                Kind::Histogram => Some("le"),
+                Kind::Summary => Some("quantile"),
+                _ => None,
+            },
+            dropped: &self.config.drop_labels,
+        };
+        let labels = Labels::new(labels, rules, |notice| self.notices.count(notice, name));
+        if let Some(entry) = self.table.find(&family, labels.text.as_bytes()) {
+            return Found::Series(entry);
+        }
+        // The crate's own metrics are few, and needed most when there is no room.
+        let most = |limit: usize| if own(name) { usize::MAX } else { limit };
+        if !reserve(&family.live, most(self.config.series_per_family)) {
+            return self.overflow(&family, Notice::FamilyFull);
+        }
+        if !reserve(&self.series, most(self.config.series)) {
+            family.live.fetch_sub(1, Ordering::Relaxed);
+            return self.overflow(&family, Notice::RegistryFull);
+        }
+        self.add(&family, &labels)
+    }
+
+    /// Adds a series whose place is reserved.
+    pub(super) fn add(&self, family: &Family, labels: &Labels) -> Found {
+        let Some(row) = Row::new(family.descriptor.layout) else {
+            self.notices.count(Notice::NoRoom, &family.descriptor.name);
+            return Found::Refused;
+        };
+        match self.table.add(family, Entry::new(Arc::clone(&family.descriptor), row, labels)) {
+            Ok(added) => {
+                family.announce(added.clone());
+                Found::Series(added)
+            }
+            Err(there) => {
+                family.live.fetch_sub(1, Ordering::Relaxed);
+                self.series.fetch_sub(1, Ordering::Relaxed);
+                Found::Series(there)
+            }
+        }
+    }
+
+    #[cold]
+    fn overflow(&self, family: &Family, why: Notice) -> Found {
+        self.notices.count(why, &family.descriptor.name);
+        let labels = Labels::overflow();
+        if let Some(entry) = self.table.find(family, labels.text.as_bytes()) {
+            return Found::Overflow(entry);
+        }
+        // Beyond the limits on purpose, and one a family.
+        family.live.fetch_add(1, Ordering::Relaxed);
+        self.series.fetch_add(1, Ordering::Relaxed);
+        match self.add(family, &labels) {
+            Found::Series(entry) => Found::Overflow(entry),
+            other => other,
+        }
+    }
+
+    /// The family of this name, made if need be; `None` if the name cannot be used so.
+    fn family(&self, shape: Shape, name: &str) -> Option<Arc<Family>> {
+        let known = self.families.read().by_name.get(name).cloned();
+        let family = match known {
+            Some(family) => family,
+            None => self.new_family(shape, name)?,
+        };
+        if !shape.fits(family.descriptor.layout) {
+            self.notices.count(Notice::KindConflict, name);
+            return None;
+        }
+        Some(family)
+    }
+
+    fn new_family(&self, shape: Shape, name: &str) -> Option<Arc<Family>> {
+        if name.is_empty() || name.len() > NAME_BYTES {
+            self.notices.count(Notice::InvalidName, "");
+            return None;
+        }
+        if self.series.load(Ordering::Relaxed) >= self.config.series && !own(name) {
+            self.notices.count(Notice::NoRoom, name);
+            return None;
+        }
+        let mut families = self.families.write();
+        let Families { by_name, described } = &mut *families;
+        if let Some(family) = by_name.get(name) {
+            return Some(Arc::clone(family));
+        }
+        let descriptor = Descriptor {
+            name: name.into(),
+            layout: self.layout(shape, name),
+            registry: self.id,
+            description: OnceLock::new(),
+            closed: AtomicBool::new(false),
+        };
+        let mut conflict = false;
+        if let Some((kind, description)) = described.remove(name) {
+            conflict = kind != shape.kind();
+            if !conflict {
+                let _ = descriptor.description.set(description);
+            }
+        }
+        let family = Arc::new(Family::new(Arc::new(descriptor)));
+        by_name.insert(name.into(), Arc::clone(&family));
+        drop(families);
+        if conflict {
+            self.notices.count(Notice::DescriptionConflict, name);
+        }
+        Some(family)
+    }
+
+    fn layout(&self, shape: Shape, name: &str) -> &'static Layout {
+        match shape {
+            Shape::Count => &Layout::Count,
+            Shape::Total => &Layout::Total,
+            Shape::Gauge => &Layout::Gauge,
+            Shape::Distribution => cells::intern(self.config.buckets_for(name)),
+        }
+    }
+}
+
+/// Whether a metric is one of the crate's own.
+pub(super) fn own(name: &str) -> bool {
+    name.starts_with("nissa_")
+}
+
+/// Takes one of at most `most`.
+fn reserve(count: &AtomicUsize, most: usize) -> bool {
+    let more = |count: usize| (count < most).then_some(count + 1);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+}

@@ -1,0 +1,316 @@
+//! All metrics of a program (or of a test), by name.
+//!
+//! A name leads to its [`Family`](family::Family); name and labels lead, through one of many
+//! locked tables, to the series. Both are cold: a call site remembers what it found, and so does
+//! every thread.
+
+mod builder;
+mod cache;
+mod family;
+mod lookup;
+mod matcher;
+mod own;
+mod report;
+mod scope;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use metrics::Unit;
+
+pub use builder::RegistryBuilder;
+pub use matcher::Matcher;
+pub use report::{Cardinality, FamilyCardinality, FamilyInfo, LabelCardinality};
+pub use scope::Scope;
+
+pub(crate) use cache::epoch;
+pub(crate) use lookup::Shape;
+pub(crate) use scope::with_current;
+
+use builder::Config;
+use family::{Expiry, Family};
+use lookup::Table;
+use own::OwnMetrics;
+
+use crate::cells::gate;
+use crate::entry::{Description, Entry, Kind};
+use crate::error::Error;
+use crate::instrument::{Counter, FloatCounter, Gauge, Handle, Histogram};
+use crate::notice::{Notice, Notices};
+use crate::snapshot::Snapshot;
+use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, RwLock};
+
+/// A set of metrics. Cloning it is cheap and gives the same set.
+///
+/// The macros use the [global](Self::global) registry, or the one the thread has
+/// [entered](Self::enter). All methods can be called from any thread at any time.
+///
+/// ```
+/// let registry = nissa::Registry::new();
+/// registry.counter("jobs_total", &[("queue", "mail")]).increment(1);
+/// registry.gauge("workers", &[]).set(4);
+/// assert_eq!(
+///     nissa::expose::text(&registry.snapshot()),
+///     "# TYPE jobs_total counter\n\
+///      jobs_total{queue=\"mail\"} 1\n\
+///      # TYPE workers gauge\n\
+///      workers 4\n",
+/// );
+/// ```
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    id: u32,
+    /// The global registry: its series never go away unless they expire.
+    immortal: bool,
+    config: Config,
+    families: RwLock<Families>,
+    table: Table,
+    series: AtomicUsize,
+    /// Series that call sites have resolved for good.
+    pinned: Mutex<Vec<Entry>>,
+    notices: Notices,
+    own: OwnMetrics,
+}
+
+#[derive(Default)]
+struct Families {
+    /// Sorted, because that is how they are shown.
+    by_name: BTreeMap<Box<str>, Arc<Family>>,
+    /// Descriptions of metrics that nobody has used yet.
+    described: BTreeMap<Box<str>, (Kind, Description)>,
+}
+
+static GLOBAL: OnceLock<Registry> = OnceLock::new();
+
+impl Registry {
+    /// An empty registry with default settings, apart from the global one.
+    pub fn new() -> Self {
+        Self::with_config(Config::default())
+    }
+
+    /// Settings for a new registry.
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder::default()
+    }
+
+    /// The registry that macros use unless the thread has entered another.
+    pub fn global() -> &'static Self {
+        GLOBAL.get_or_init(|| Self::immortal(Config::default()))
+    }
+
+    /// Makes a registry with these settings the global one. Fails if that is in use already.
+    pub(crate) fn set_global(config: Config) -> Result<&'static Self, Error> {
+        GLOBAL.set(Self::immortal(config)).map_err(|_| {
+            Error::installed("a metric was used before, so the settings come too late")
+        })?;
+        Ok(Self::global())
+    }
+
+    pub(crate) fn with_config(config: Config) -> Self {
+        Self { inner: Arc::new(Inner::new(config, false)) }
+    }
+
+    fn immortal(config: Config) -> Self {
+        Self { inner: Arc::new(Inner::new(config, true)) }
+    }
+
+    /// The counter of this name and labels. Registers it if it is new; a metric that is of another
+    /// kind already, or refused, gives a no-op handle and is counted.
+    pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
+        Counter(self.inner.handle_for(Shape::Count, name, labels))
+    }
+
+    /// The float counter of this name and labels. A name is either a counter of integers or of
+    /// doubles; the first use decides.
+    pub fn float_counter(&self, name: &str, labels: &[(&str, &str)]) -> FloatCounter {
+        FloatCounter(self.inner.handle_for(Shape::Total, name, labels))
+    }
+
+    /// The gauge of this name and labels.
+    pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Gauge {
+        Gauge(self.inner.handle_for(Shape::Gauge, name, labels))
+    }
+
+    /// The histogram of this name and labels, with the buckets the builder chose for the name.
+    pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Histogram {
+        Histogram(self.inner.handle_for(Shape::Distribution, name, labels))
+    }
+
+    /// Gives a counter its unit and help text. The first description of a name wins, before or
+    /// after its first use; a different second one is counted and logged once.
+    pub fn describe_counter(&self, name: &str, unit: Option<Unit>, help: &str) {
+        self.inner.describe(Kind::Counter, name, unit, help);
+    }
+
+    /// Gives a gauge its unit and help text.
+    pub fn describe_gauge(&self, name: &str, unit: Option<Unit>, help: &str) {
+        self.inner.describe(Kind::Gauge, name, unit, help);
+    }
+
+    /// Gives a histogram its unit and help text.
+    pub fn describe_histogram(&self, name: &str, unit: Option<Unit>, help: &str) {
+        self.inner.describe(Kind::Histogram, name, unit, help);
+    }
+
+    /// Makes the macros on this thread record into this registry until the scope is dropped,
+    /// those that have cached their series for the global one included. Other threads, also ones
+    /// started inside the scope, are not affected until they enter a clone themselves.
+    ///
+    /// ```
+    /// use nissa::{Registry, counter};
+    ///
+    /// fn work() {
+    ///     counter!("work_total").increment(1);
+    /// }
+    ///
+    /// work(); // into the global registry
+    /// let registry = Registry::new();
+    /// {
+    ///     let _scope = registry.enter();
+    ///     work();
+    ///     std::thread::scope(|threads| {
+    ///         let registry = registry.clone();
+    ///         threads.spawn(move || registry.in_scope(work));
+    ///     });
+    /// }
+    /// assert_eq!(registry.snapshot().value("work_total"), Some(2.0));
+    /// assert_eq!(Registry::global().snapshot().value("work_total"), Some(1.0));
+    /// ```
+    pub fn enter(&self) -> Scope {
+        Scope::enter(self.clone())
+    }
+
+    /// Runs `f` inside [`enter`](Self::enter).
+    pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _scope = self.enter();
+        f()
+    }
+
+    /// Everything as it is now, sorted by name and labels. Reading changes nothing and holds up
+    /// neither recording nor registering. In a forked child whose parent's locks may be stuck it
+    /// is empty.
+    pub fn snapshot(&self) -> Snapshot {
+        self.inner.snapshot()
+    }
+
+    /// How many bytes the pages of all threads may take together (64 MiB), for the whole process.
+    /// Threads that would need more record into pages that all share: slower, nothing is lost.
+    pub fn set_thread_memory(bytes: usize) {
+        crate::cells::set_budget(bytes);
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("id", &self.inner.id).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn new(config: Config, immortal: bool) -> Self {
+        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            immortal,
+            config,
+            families: RwLock::default(),
+            table: Table::default(),
+            series: AtomicUsize::new(0),
+            pinned: Mutex::new(Vec::new()),
+            notices: Notices::new(),
+            own: OwnMetrics::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn handle_for(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Handle {
+        // Most label sets fit the stack; sorting needs a copy.
+        match labels {
+            [] => self.handle(shape, name, &mut []),
+            [one] => self.handle(shape, name, &mut [*one]),
+            [one, two] => self.handle(shape, name, &mut [*one, *two]),
+            [one, two, three] => self.handle(shape, name, &mut [*one, *two, *three]),
+            more => self.handle(shape, name, &mut more.to_vec()),
+        }
+    }
+
+    pub(crate) fn describe(&self, kind: Kind, name: &str, unit: Option<Unit>, help: &str) {
+        let Some(_gate) = gate::enter() else { return };
+        let new = Description { unit, help: help.into() };
+        let mut families = self.families.write();
+        let agrees = match families.by_name.get(name) {
+            Some(family) => {
+                let (descriptor, distribution) = (&family.descriptor, kind == Kind::Histogram);
+                let same_kind = descriptor.kind() == kind
+                    || (distribution && descriptor.kind() == Kind::Summary);
+                same_kind && *descriptor.description.get_or_init(|| new.clone()) == new
+            }
+            None if families.described.contains_key(name) => {
+                families.described[name] == (kind, new)
+            }
+            None if families.described.len() >= self.config.series => false,
+            None => {
+                families.described.insert(name.into(), (kind, new));
+                true
+            }
+        };
+        drop(families);
+        if !agrees {
+            self.notices.count(Notice::DescriptionConflict, name);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let Some(gate) = gate::enter() else { return Snapshot::default() };
+        self.publish_own(&gate);
+        let expiry = self
+            .config
+            .idle_timeout
+            .map(|timeout| Expiry { now: self.config.clock.now(), timeout });
+        let families: Vec<Arc<Family>> = self.families.read().by_name.values().cloned().collect();
+        let mut reader = crate::cells::reader();
+        let mut shown = Vec::with_capacity(families.len());
+        for family in &families {
+            let (read, forgettable) = family.read(&mut reader, expiry);
+            shown.extend(read);
+            self.forget(family, forgettable);
+        }
+        Snapshot::new(shown, &self.config.global_labels)
+    }
+
+    /// Lets go of idle series that nobody holds.
+    fn forget(&self, family: &Family, idle: Vec<Entry>) {
+        if idle.is_empty() {
+            return;
+        }
+        let mut forgotten = 0;
+        for entry in idle {
+            forgotten += usize::from(self.table.forget(family, entry));
+        }
+        self.series.fetch_sub(forgotten, Ordering::Relaxed);
+        cache::invalidate();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for family in self.families.get_mut().by_name.values() {
+            family.descriptor.closed.store(true, Ordering::Relaxed);
+        }
+        cache::invalidate();
+    }
+}

@@ -1,0 +1,84 @@
+//! The registry's metrics about itself.
+
+use super::Inner;
+use super::lookup::{Found, Shape};
+use crate::cells::{self, gate::Gate};
+use crate::entry::{Entry, Kind};
+use crate::notice::{self, Notice};
+use crate::sync::{Mutex, Ordering};
+
+const HELP: [(&str, Kind, &str); 6] = [
+    ("nissa_dropped_total", Kind::Counter, "Updates and registrations that went nowhere."),
+    ("nissa_overflowed_total", Kind::Counter, "Lookups that a limit sent to an overflow series."),
+    ("nissa_adjusted_total", Kind::Counter, "Names and labels that were changed to be valid."),
+    ("nissa_series", Kind::Gauge, "Series in the registry, idle ones included."),
+    ("nissa_thread_pages_bytes", Kind::Gauge, "Memory of the pages that threads record into."),
+    ("nissa_threads", Kind::Gauge, "Most threads that ever recorded at one time."),
+];
+
+/// The series that show a registry's notices, once there is something to show.
+#[derive(Default)]
+pub(super) struct OwnMetrics {
+    notices: Mutex<Vec<(Notice, Entry)>>,
+}
+
+impl Inner {
+    /// Brings the registry's own metrics up to date.
+    ///
+    /// The global registry shows all of them from the start, so that a first mishap is an increase
+    /// from zero. Another registry, mostly a test's, shows what happened and nothing else.
+    pub(super) fn publish_own(&self, gate: &Gate) {
+        let mut shown = self.own.notices.lock();
+        let new = |notice: &Notice| {
+            let happened = self.count_of(*notice) > 0;
+            (self.immortal || happened) && !shown.iter().any(|(known, _)| known == notice)
+        };
+        let new: Vec<Notice> = Notice::ALL.into_iter().filter(new).collect();
+        for notice in new {
+            let (name, reason) = notice.metric();
+            if let Some(entry) = self.own_series(Shape::Count, name, &[("reason", reason)]) {
+                shown.push((notice, entry));
+            }
+        }
+        for (notice, entry) in shown.iter() {
+            cells::raise_within(gate, entry.cell(), self.count_of(*notice));
+        }
+        drop(shown);
+        if self.immortal {
+            self.publish_sizes();
+        }
+    }
+
+    fn publish_sizes(&self) {
+        let sizes = [
+            ("nissa_series", self.series.load(Ordering::Relaxed)),
+            ("nissa_thread_pages_bytes", cells::allocated_bytes()),
+            ("nissa_threads", cells::blocks()),
+        ];
+        for (name, size) in sizes {
+            if let Some(entry) = self.own_series(Shape::Gauge, name, &[]) {
+                cells::gauge_set(entry.cell(), size as f64);
+            }
+        }
+    }
+
+    /// What happened in this registry; for the global one, also what belongs to none.
+    fn count_of(&self, notice: Notice) -> u64 {
+        let everywhere = if self.immortal { notice::process().get(notice) } else { 0 };
+        self.notices.get(notice) + everywhere
+    }
+
+    fn own_series(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Option<Entry> {
+        let entry = match self.find_or_add_admitted(shape, name, labels) {
+            Found::Series(entry) => entry,
+            Found::Overflow(_) | Found::Refused => return None,
+        };
+        if let Some((_, _, help)) = HELP.iter().find(|(known, ..)| *known == name) {
+            entry
+                .descriptor()
+                .description
+                .get_or_init(|| crate::entry::Description { unit: None, help: (*help).into() });
+        }
+        Some(entry)
+    }
+}

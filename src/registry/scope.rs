@@ -1,0 +1,57 @@
+//! Which registry the macros on this thread record into.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+use super::Registry;
+use crate::cells;
+
+thread_local! {
+    /// Entered registries, innermost last.
+    static ENTERED: RefCell<Vec<Registry>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While it lives, the macros on this thread record into one registry; see [`Registry::enter`].
+///
+/// Scopes nest, and must be left in the reverse order, as they are by going out of scope.
+#[derive(Debug)]
+#[must_use = "the scope ends when this is dropped"]
+pub struct Scope {
+    /// A scope is of the thread that entered it.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Scope {
+    pub(super) fn enter(registry: Registry) -> Self {
+        let _ = ENTERED.try_with(|entered| entered.borrow_mut().push(registry));
+        cells::set_scoped(true);
+        Self { not_send: PhantomData }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        // Take it out first: dropping a registry runs code of its own.
+        let left = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let left = entered.pop();
+            (left, entered.is_empty())
+        });
+        if left.as_ref().is_ok_and(|(_, outermost)| *outermost) {
+            cells::set_scoped(false);
+        }
+        drop(left);
+    }
+}
+
+/// Calls `f` with the registry that the macros on this thread use.
+#[inline]
+pub(crate) fn with_current<R>(f: impl FnOnce(&Registry) -> R) -> R {
+    if cells::scoped() { f(&entered()) } else { f(Registry::global()) }
+}
+
+#[cold]
+fn entered() -> Registry {
+    let innermost = ENTERED.try_with(|entered| entered.borrow().last().cloned());
+    innermost.ok().flatten().unwrap_or_else(|| Registry::global().clone())
+}
