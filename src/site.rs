@@ -2,7 +2,7 @@
 
 use metrics::{Label, Unit};
 
-use crate::cells::{self, CellId};
+use crate::cells;
 use crate::instrument::{Counter, Gauge, Handle, Histogram};
 use crate::registry::{Registry, Shape, with_current};
 use crate::sync::{AtomicU32, Ordering};
@@ -46,12 +46,10 @@ impl Site {
 
     #[inline]
     fn handle(&self, shape: Shape) -> Handle {
-        if !cells::scoped() {
-            if let Some(cell) = CellId::from_raw(self.cell.load(Ordering::Acquire)) {
-                return Handle::immortal(cell);
-            }
+        match cells::site_cell(self.cell.load(Ordering::Acquire)) {
+            Some(cell) => Handle::immortal(cell),
+            None => self.resolve(shape),
         }
-        self.resolve(shape)
     }
 
     #[cold]

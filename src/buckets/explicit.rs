@@ -5,17 +5,17 @@ use std::sync::Arc;
 use super::MOST_BUCKETS;
 use crate::error::Error;
 
-/// Above this many bounds a binary search beats comparing with every one of them.
-const LINEAR: usize = 32;
-
-/// Bounds are compared in groups of this many, which compiles to vector compares.
-const LANES: usize = 4;
+/// Up to this many bounds, comparing with every one beats a search: without branches, in vector
+/// registers, and with nothing to predict.
+const FEW: usize = 16;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Explicit {
-    /// Sorted finite bounds, then infinities up to a multiple of `LANES`.
-    padded: Arc<[f64]>,
-    bounds: usize,
+    /// The lowest bounds, then infinities. In place rather than behind a pointer, because every
+    /// recording reads them.
+    few: [f64; FEW],
+    /// Sorted and finite.
+    bounds: Arc<[f64]>,
 }
 
 impl Explicit {
@@ -36,42 +36,38 @@ impl Explicit {
     }
 
     pub(super) fn from_sorted(sorted: &[f64]) -> Self {
-        let mut padded = sorted.to_vec();
-        padded.resize(sorted.len().next_multiple_of(LANES), f64::INFINITY);
-        Self { padded: padded.into(), bounds: sorted.len() }
+        let mut few = [f64::INFINITY; FEW];
+        few.iter_mut().zip(sorted).for_each(|(place, bound)| *place = *bound);
+        Self { few, bounds: sorted.into() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.bounds + 1
+        self.bounds.len() + 1
     }
 
-    /// How many bounds the value exceeds. Branch-free for the usual few bounds: a comparison that
-    /// cannot be predicted costs more than eleven that need not be.
+    /// How many bounds the value exceeds.
     #[inline]
     pub(super) fn index(&self, value: f64) -> usize {
-        if self.bounds > LINEAR {
-            return self.padded[..self.bounds].partition_point(|bound| *bound < value);
+        if self.bounds.len() > FEW {
+            return self.bounds.partition_point(|bound| *bound < value);
         }
-        let exceeded =
-            |group: &[f64]| -> u64 { group.iter().map(|bound| u64::from(value > *bound)).sum() };
-        self.padded.chunks_exact(LANES).map(exceeded).sum::<u64>() as usize
+        self.few.iter().map(|bound| u64::from(value > *bound)).sum::<u64>() as usize
     }
 
     pub(super) fn upper_bound(&self, index: usize) -> f64 {
-        self.padded[..self.bounds].get(index).copied().unwrap_or(f64::INFINITY)
+        self.bounds.get(index).copied().unwrap_or(f64::INFINITY)
     }
 
     /// The value a share of the way into a bucket. The first bucket starts at 0 when its bound is
     /// positive, and the last has no end, so both answer as PromQL does.
     pub(super) fn interpolate(&self, index: usize, share: f64) -> f64 {
-        if index == self.bounds {
-            return self.padded[self.bounds - 1];
-        }
-        let upper = self.padded[index];
+        let Some(&upper) = self.bounds.get(index) else {
+            return self.bounds[self.bounds.len() - 1];
+        };
         let lower = match index {
             0 if upper > 0.0 => 0.0,
             0 => return upper,
-            _ => self.padded[index - 1],
+            _ => self.bounds[index - 1],
         };
         lower + (upper - lower) * share
     }
@@ -105,7 +101,7 @@ mod tests {
         ) {
             let buckets = Explicit::new(&bounds).unwrap();
             for value in [value, *pick.get(&bounds)] {
-                let below = (0..buckets.bounds).filter(|i| buckets.padded[*i] < value).count();
+                let below = buckets.bounds.iter().filter(|bound| **bound < value).count();
                 prop_assert_eq!(buckets.index(value), below);
             }
         }

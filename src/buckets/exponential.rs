@@ -11,6 +11,8 @@ use super::MOST_BUCKETS;
 use crate::error::Error;
 
 const MANTISSA_BITS: u32 = 52;
+/// The finest schema: 256 buckets per octave, as in Prometheus.
+const FINEST: u32 = 8;
 const MANTISSA: u64 = (1 << MANTISSA_BITS) - 1;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -30,9 +32,9 @@ pub(super) struct Exponential {
 #[derive(Debug, PartialEq)]
 struct Octave {
     /// For each cell, how many bounds lie wholly below it.
-    below: Box<[u32]>,
-    /// Mantissa bits of the bounds 2^(k/n), then a sentinel that nothing exceeds.
-    bounds: Box<[u64]>,
+    below: [u16; 2 << FINEST],
+    /// Mantissa bits of the bounds 2^(k/n), then sentinels that nothing exceeds.
+    bounds: [u64; (1 << FINEST) + 1],
 }
 
 impl Exponential {
@@ -41,7 +43,7 @@ impl Exponential {
             let growth = 2f64.powf(1.0 / f64::from(1u32 << schema));
             (growth - 1.0) / (growth + 1.0)
         };
-        let Some(schema) = (0..=8).find(|schema| error_of(*schema) <= relative_error) else {
+        let Some(schema) = (0..=FINEST).find(|schema| error_of(*schema) <= relative_error) else {
             return Err(Error::buckets("the relative error must be a number of at least 0.0014"));
         };
         if !(least.is_normal() && most.is_finite() && 0.0 < least && least < most) {
@@ -106,7 +108,7 @@ impl Exponential {
         let mantissa = bits & MANTISSA;
         let cell = (mantissa >> (MANTISSA_BITS - 1 - self.schema)) as usize;
         let below = self.octave.below[cell];
-        let past = u32::from(mantissa > self.octave.bounds[below as usize]);
+        let past = u16::from(mantissa > self.octave.bounds[below as usize]);
         (exponent << self.schema) + i64::from(below + past)
     }
 
@@ -123,12 +125,12 @@ impl Octave {
     fn new(schema: u32) -> Self {
         let buckets = 1usize << schema;
         let bound = |k: usize| 2f64.powf(k as f64 / buckets as f64).to_bits() & MANTISSA;
-        let bounds: Vec<u64> = (0..buckets).map(bound).chain([u64::MAX]).collect();
+        let bounds = std::array::from_fn(|k| if k < buckets { bound(k) } else { u64::MAX });
         let edge = |cell: usize| (cell as u64) << (MANTISSA_BITS - 1 - schema);
-        let below = |cell| bounds[..buckets].iter().filter(|bound| **bound < edge(cell)).count();
+        let below = |cell| bounds.iter().filter(|bound| **bound < edge(cell)).count() as u16;
         Self {
-            below: (0..2 * buckets).map(|cell| below(cell) as u32).collect(),
-            bounds: bounds.into(),
+            below: std::array::from_fn(|cell| if cell < 2 * buckets { below(cell) } else { 0 }),
+            bounds,
         }
     }
 }

@@ -18,13 +18,14 @@ struct Local {
     /// The block's directory; empty until the thread records, and again once it has left.
     directory: Cell<&'static [AtomicPtr<Page>]>,
     block: Cell<Option<&'static Block>>,
-    /// Whether call sites must not use what they resolved for the global registry.
-    scoped: Cell<bool>,
+    /// What a call site's cell is masked with: all ones, or zero ("unresolved") while the thread
+    /// has entered a registry other than the global one. One instruction tells both apart.
+    site_mask: Cell<u32>,
 }
 
 thread_local! {
     static LOCAL: Local = const {
-        Local { directory: Cell::new(&[]), block: Cell::new(None), scoped: Cell::new(false) }
+        Local { directory: Cell::new(&[]), block: Cell::new(None), site_mask: Cell::new(u32::MAX) }
     };
     static LEAVE: Leave = const { Leave };
 }
@@ -93,6 +94,7 @@ pub(crate) fn record(cell: CellId, value: f64, n: u64) {
 }
 
 #[cold]
+#[inline(never)]
 fn record_slow(cell: CellId, value: f64, n: u64) {
     if value.is_nan() {
         return notice::process().count(Notice::NanSample, "");
@@ -115,6 +117,7 @@ fn record_slow(cell: CellId, value: f64, n: u64) {
 /// Updates a row whose page this thread does not have at hand: makes the page, or uses the shared
 /// one when memory, a recursion or the end of the thread forbid it.
 #[cold]
+#[inline(never)]
 fn slow(cell: CellId, update: impl FnOnce(Target)) {
     let target = match gate::enter() {
         Some(_gate) => ARENA.target(attached(), cell),
@@ -159,6 +162,7 @@ fn shared(cell: CellId, update: impl FnOnce(&Page)) {
 }
 
 #[cold]
+#[inline(never)]
 fn shared_slow(cell: CellId, update: impl FnOnce(&Page)) {
     match gate::enter().and_then(|_gate| ARENA.shared_page(cell)) {
         Some(page) => update(page),
@@ -286,9 +290,15 @@ pub(crate) fn blocks() -> usize {
 /// Whether this thread records into another registry than the global one.
 #[inline]
 pub(crate) fn scoped() -> bool {
-    LOCAL.with(|local| local.scoped.get())
+    LOCAL.with(|local| local.site_mask.get() == 0)
 }
 
 pub(crate) fn set_scoped(scoped: bool) {
-    LOCAL.with(|local| local.scoped.set(scoped));
+    LOCAL.with(|local| local.site_mask.set(if scoped { 0 } else { u32::MAX }));
+}
+
+/// The cell that a call site resolved for the global registry, if this thread may use it.
+#[inline]
+pub(crate) fn site_cell(raw: u32) -> Option<CellId> {
+    LOCAL.with(|local| CellId::from_raw(raw & local.site_mask.get()))
 }

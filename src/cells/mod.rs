@@ -30,6 +30,7 @@ pub(crate) use {
     local::{
         Row, add, add_f64, allocated_bytes, blocks, gauge_add, gauge_set, gauge_touched, intern,
         raise, raise_f64, raise_within, read_row, reader, record, scoped, set_budget, set_scoped,
+        site_cell,
     },
     page::CellId,
 };
