@@ -24,7 +24,7 @@ fn main() -> Result<(), nissa::Error> {
         }
     }
     // A step takes about a millisecond; Prometheus's default buckets start at five.
-    let bounds = [0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.03, 0.1, 0.3, 1.0];
+    let bounds = [0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01, 0.03, 0.1, 1.0];
     Registry::builder().default_buckets(Buckets::explicit(&bounds)?).install()?;
     describe_metrics();
     let started = Instant::now();
@@ -39,11 +39,11 @@ fn describe_metrics() {
     describe_gauge!("training_accuracy", "Share of the held-out digits read correctly, 0 to 1.");
     describe_gauge!("training_gradient_norm", "Euclidean norm of the last batch's gradient.");
     describe_gauge!("training_learning_rate", "Learning rate of the last step.");
-    describe_gauge!("training_samples_per_second", Unit::CountPerSecond, "In the last step.");
+    describe_gauge!("training_samples_per_second", Unit::CountPerSecond, "During the last step.");
     describe_counter!("training_samples_total", Unit::Count, "Digits trained on.");
     describe_counter!("training_steps_total", Unit::Count, "Optimizer steps taken.");
-    describe_histogram!("training_step_duration_seconds", Unit::Seconds, "Batch loading included.");
-    describe_histogram!("training_epoch_duration_seconds", Unit::Seconds, "Evaluation included.");
+    describe_histogram!("training_step_duration_seconds", Unit::Seconds, "One step, with loading.");
+    describe_histogram!("training_epoch_duration_seconds", Unit::Seconds, "One epoch, with tests.");
 }
 
 fn train() {
@@ -53,9 +53,9 @@ fn train() {
     let steps = epochs * digits.len().div_ceil(BATCH);
     let fault = flag("--fault", String::new(), |f| ["lr-spike", "nan", "stall"].contains(&&**f));
     let fault_step = flag("--fault-step", steps / 2, |step| *step < steps);
-    let fault_factor: f32 = flag("--fault-factor", 100.0, |factor| *factor > 0.0);
-    // What a fault breaks, a response can mend: `lr`, `model` (a clone is a checkpoint), the loader.
-    let mut lr: f32 = flag("--lr", 0.03, |lr| *lr > 0.0 && lr.is_finite());
+    let fault_factor: f64 = flag("--fault-factor", 100.0, |factor| *factor > 0.0);
+    // What a fault breaks, a response can mend: `lr`, `model` (a clone is a checkpoint), loader.
+    let mut lr: f64 = flag("--lr", 0.03, |lr| *lr > 0.0 && lr.is_finite());
     let mut model = Mlp::new(&[64, 256, 128, 10], &mut rng);
     let mut loader_delay = Duration::ZERO;
     let mut step = 0;
@@ -72,7 +72,7 @@ fn train() {
             let started = Instant::now();
             let batch = load_batch(rows, loader_delay, &mut rng);
             let loss: f32 = batch.iter().map(|digit| model.backward(digit)).sum();
-            let gradient_norm = model.descend(lr, batch.len());
+            let gradient_norm = model.descend(lr as f32, batch.len());
             let seconds = started.elapsed().as_secs_f64();
 
             gauge!("training_loss").set(loss / batch.len() as f32);

@@ -85,22 +85,47 @@ struct Head {
     /// Idle for longer than the registry keeps: not in the output until it is used again.
     dormant: AtomicBool,
     labels: u8,
-    plain: bool,
-    legal_names: bool,
+    flags: u8,
 }
 
+/// The labels can be compared with unescaped ones byte by byte.
+const PLAIN: u8 = 1;
+/// Every Prometheus version accepts the label names.
+const LEGAL_NAMES: u8 = 2;
+/// The series or its registry may go away, so handles must keep it.
+const MORTAL: u8 = 4;
+
 impl Entry {
-    pub(crate) fn new(descriptor: Arc<Descriptor>, row: Row, labels: &Labels) -> Self {
+    pub(crate) fn new(
+        descriptor: Arc<Descriptor>,
+        row: Row,
+        labels: &Labels,
+        mortal: bool,
+    ) -> Self {
+        // Beyond 254 labels the count cannot vouch for a comparison of bytes.
+        let plain = labels.plain && labels.count < usize::from(u8::MAX);
+        let flag = |flag, on| if on { flag } else { 0 };
         let head = Head {
             descriptor,
             row,
             dormant: AtomicBool::new(false),
             labels: u8::try_from(labels.count).unwrap_or(u8::MAX),
-            // Beyond 254 labels the count cannot vouch for a comparison of bytes.
-            plain: labels.plain && labels.count < usize::from(u8::MAX),
-            legal_names: labels.legal_names,
+            flags: flag(PLAIN, plain)
+                | flag(LEGAL_NAMES, labels.legal_names)
+                | flag(MORTAL, mortal),
         };
         Self(ThinArc::from_header_and_slice(head, labels.text.as_bytes()))
+    }
+
+    #[inline]
+    fn has(&self, flag: u8) -> bool {
+        self.0.header.header.flags & flag != 0
+    }
+
+    /// Whether handles must keep this series from going away.
+    #[inline]
+    pub(crate) fn is_mortal(&self) -> bool {
+        self.has(MORTAL)
     }
 
     #[inline]
@@ -126,7 +151,7 @@ impl Entry {
     /// Whether every Prometheus version accepts the label names as they are.
     #[inline]
     pub(crate) fn has_legal_names(&self) -> bool {
-        self.0.header.header.legal_names
+        self.has(LEGAL_NAMES)
     }
 
     /// Whether these sorted labels name this series for certain. Labels that need escaping are
@@ -134,7 +159,20 @@ impl Entry {
     #[inline]
     pub(crate) fn matches(&self, labels: &[(&str, &str)]) -> bool {
         let head = &self.0.header.header;
-        head.plain && key::matches(&self.0.slice, usize::from(head.labels), labels)
+        self.has(PLAIN) && key::matches(&self.0.slice, usize::from(head.labels), labels)
+    }
+
+    /// Whether these are the values of this series' labels, in the order of their names, which
+    /// are `names` bytes long each. The caller knows that the names are right.
+    #[inline]
+    pub(crate) fn has_values<'v>(
+        &self,
+        values: impl ExactSizeIterator<Item = (usize, &'v str)>,
+    ) -> bool {
+        let head = &self.0.header.header;
+        self.has(PLAIN)
+            && usize::from(head.labels) == values.len()
+            && key::values_match(&self.0.slice, values)
     }
 
     pub(crate) fn is_dormant(&self) -> bool {

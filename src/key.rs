@@ -179,6 +179,26 @@ pub(crate) fn matches(text: &[u8], count: usize, labels: &[(&str, &str)]) -> boo
     seen == count && rest.is_empty()
 }
 
+/// Whether plain canonical text with as many labels has exactly these values, each given with the
+/// length of its label's name. Exact for the same reason as [`matches`].
+#[inline]
+pub(crate) fn values_match<'v>(
+    text: &[u8],
+    values: impl Iterator<Item = (usize, &'v str)>,
+) -> bool {
+    // As if a comma stood before the first label: `,name="value"`.
+    let mut at = 0usize.wrapping_sub(1);
+    for (name, value) in values {
+        let start = at.wrapping_add(name + ",=\"".len());
+        let end = start + value.len();
+        if text.get(start..end) != Some(value.as_bytes()) || text.get(end) != Some(&b'"') {
+            return false;
+        }
+        at = end + 1;
+    }
+    at == text.len()
+}
+
 /// The labels of canonical text, in order.
 pub(crate) fn parse(text: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     let mut rest = text;
@@ -314,6 +334,23 @@ mod tests {
             let hit = matches(stored.text.as_bytes(), stored.count, &sorted);
             if stored.plain && hit {
                 prop_assert_eq!(&stored.text, &canonical.text);
+            }
+        }
+
+        /// With the names known, comparing the values alone comes to the same.
+        #[test]
+        fn values_are_enough(
+            stored in prop::collection::vec("[ab\"=,]{1,3}", 3),
+            asked in prop::collection::vec("[ab\"=,]{1,3}", 3),
+        ) {
+            let label = |values: &[String]| -> Vec<(String, String)> {
+                ["a", "bb", "c"].map(str::to_owned).into_iter().zip(values.to_vec()).collect()
+            };
+            let stored = Labels::new(&borrow(&label(&stored)), RULES, |_| ());
+            let same = Labels::new(&borrow(&label(&asked)), RULES, |_| ()).text == stored.text;
+            let values = [1, 2, 1].into_iter().zip(asked.iter().map(String::as_str));
+            if stored.plain {
+                prop_assert_eq!(values_match(stored.text.as_bytes(), values), same);
             }
         }
     }

@@ -29,7 +29,7 @@
 //! a `nissa_*` metric and, with feature `log`, logged once.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![warn(clippy::disallowed_methods)]
+#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(nissa_loom, allow(dead_code, unused_imports, reason = "only the cells are modelled"))]
 
 mod buckets;
@@ -91,7 +91,7 @@ pub mod __private {
     pub use metrics::IntoLabels;
 
     pub use crate::site::{
-        Site, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-        pairs, text,
+        DynamicSite, Site, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+        histogram, pairs, text,
     };
 }

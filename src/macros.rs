@@ -181,6 +181,12 @@ macro_rules! __handle {
             $crate::__private::Site::new($name, &[$(($label, $value)),*]);
         SITE.$kind()
     }};
+    // Names are literal, values are not: the call site knows all but the values.
+    ($kind:ident; $name:literal $(, $label:literal => $value:expr)+ $(,)?) => {{
+        static SITE: $crate::__private::DynamicSite<{ $crate::__count!($($label)+) }> =
+            $crate::__private::DynamicSite::new($name, [$($label),+]);
+        SITE.$kind([$($crate::__private::text(&$value)),+])
+    }};
     ($kind:ident; $name:expr $(, $label:expr => $value:expr)* $(,)?) => {
         $crate::__private::$kind(
             $crate::__private::text(&$name),
@@ -196,4 +202,11 @@ macro_rules! __handle {
             &mut $crate::__private::pairs(&$crate::__private::IntoLabels::into_labels($labels)),
         )
     };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __count {
+    () => { 0 };
+    ($head:tt $($tail:tt)*) => { 1 + $crate::__count!($($tail)*) };
 }

@@ -1,10 +1,13 @@
 //! What the macros expand to: call sites, and lookups for labels known only at run time.
 
+use std::hash::Hasher;
+
 use metrics::{Label, Unit};
 
 use crate::cells;
+use crate::entry::Entry;
 use crate::instrument::{Counter, Gauge, Handle, Histogram};
-use crate::registry::{Registry, Shape, with_current};
+use crate::registry::{self, ByName, GLOBAL_ID, Query, Registry, Shape, with_current};
 use crate::sync::{AtomicU32, Ordering};
 
 /// A call site whose name and labels are literals: remembers the series it found.
@@ -64,6 +67,111 @@ impl Site {
         }
         handle
     }
+}
+
+/// A call site whose name and label names are literals, and whose label values are not.
+#[derive(Debug)]
+pub struct DynamicSite<const N: usize> {
+    name: &'static str,
+    labels: [&'static str; N],
+    /// Where each label stands when they are sorted by name: `order[0]` comes first.
+    order: [usize; N],
+}
+
+impl<const N: usize> DynamicSite<N> {
+    /// A call site with these labels, in the order their values will come.
+    pub const fn new(name: &'static str, labels: [&'static str; N]) -> Self {
+        let mut order = [0; N];
+        let mut end = 0;
+        while end < N {
+            let mut at = end;
+            while at > 0 && is_less(labels[end], labels[order[at - 1]]) {
+                order[at] = order[at - 1];
+                at -= 1;
+            }
+            order[at] = end;
+            end += 1;
+        }
+        Self { name, labels, order }
+    }
+
+    /// The counter.
+    #[inline]
+    pub fn counter(&self, values: [&str; N]) -> Counter {
+        Counter(self.handle(Shape::Count, &values))
+    }
+
+    /// The gauge.
+    #[inline]
+    pub fn gauge(&self, values: [&str; N]) -> Gauge {
+        Gauge(self.handle(Shape::Gauge, &values))
+    }
+
+    /// The histogram.
+    #[inline]
+    pub fn histogram(&self, values: [&str; N]) -> Histogram {
+        Histogram(self.handle(Shape::Distribution, &values))
+    }
+
+    #[inline]
+    fn handle(&self, shape: Shape, values: &[&str; N]) -> Handle {
+        let query = BySite { site: self, values };
+        if !cells::scoped() {
+            // The thread's memory of the global registry can be asked without the registry.
+            if let Some(handle) = registry::find(GLOBAL_ID, &query, Handle::to) {
+                return handle;
+            }
+        }
+        self.resolve(shape, &query)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn resolve(&self, shape: Shape, query: &BySite<'_, N>) -> Handle {
+        let labels = self.order.map(|index| (self.labels[index], query.values[index]));
+        let by_name = ByName { shape, name: self.name, labels: &labels };
+        with_current(|registry| registry.inner.resolve(&by_name, query))
+    }
+}
+
+/// The values of a [`DynamicSite`].
+struct BySite<'a, const N: usize> {
+    site: &'a DynamicSite<N>,
+    values: &'a [&'a str; N],
+}
+
+impl<const N: usize> Query for BySite<'_, N> {
+    #[inline]
+    fn site(&self) -> usize {
+        std::ptr::from_ref(self.site).addr()
+    }
+
+    #[inline]
+    fn hash(&self, hasher: &mut impl Hasher) {
+        for value in self.values {
+            hasher.write(value.as_bytes());
+        }
+    }
+
+    #[inline]
+    fn is(&self, entry: &Entry) -> bool {
+        entry.has_values(
+            self.site.order.iter().map(|at| (self.site.labels[*at].len(), self.values[*at])),
+        )
+    }
+}
+
+/// `a < b`, byte by byte, at compile time.
+const fn is_less(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() {
+        if a[at] != b[at] {
+            return a[at] < b[at];
+        }
+        at += 1;
+    }
+    a.len() < b.len()
 }
 
 /// The counter of a name and labels known at run time.

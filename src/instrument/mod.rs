@@ -37,8 +37,9 @@ impl Handle {
         self.cell
     }
 
-    /// A handle that keeps its series.
-    pub(crate) fn keeping(entry: Entry) -> Self {
-        Self { cell: entry.cell(), _keep: Some(entry) }
+    /// A handle to a series, which keeps it if it could otherwise go away.
+    #[inline]
+    pub(crate) fn to(entry: &Entry) -> Self {
+        Self { cell: entry.cell(), _keep: entry.is_mortal().then(|| entry.clone()) }
     }
 }

@@ -1,8 +1,8 @@
-//! Each thread's memory of the series it found by name and labels.
+//! Each thread's memory of the series it found.
 //!
-//! Looking a series up in the registry takes two locks and a canonical text. A thread that uses
-//! the same labels again finds the series here, comparing borrowed strings with the series' own
-//! text: no lock, no allocation.
+//! Looking a series up in the registry takes two locks and a canonical text. A thread that asks
+//! for the same series again finds it here, comparing borrowed strings with the series' own text:
+//! no lock, no allocation.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -14,11 +14,11 @@ use super::Shape;
 use crate::entry::Entry;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Series a thread remembers: 24 bytes each. When full, everything is forgotten; a thread that
+/// Series a thread remembers: 32 bytes each. When full, everything is forgotten; a thread that
 /// uses more label sets than this at random gains little from remembering any.
 const CAPACITY: usize = 8192;
 
-/// Moves on when entries become useless: a registry has gone, or a series has become idle.
+/// Moves on when memories become useless: a registry has gone, or a series has become idle.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
 /// Tells every thread to look through its memory at its next use.
@@ -35,71 +35,112 @@ pub(crate) static SEED: LazyLock<foldhash::fast::RandomState> =
     LazyLock::new(foldhash::fast::RandomState::default);
 
 thread_local! {
-    static CACHE: RefCell<Cache> = const { RefCell::new(Cache { table: HashTable::new(), epoch: 0 }) };
+    static CACHE: RefCell<Cache> =
+        const { RefCell::new(Cache { table: HashTable::new(), epoch: 0, seed: None }) };
 }
 
 struct Cache {
-    table: HashTable<(u64, Entry)>,
+    table: HashTable<Memory>,
     epoch: u64,
+    /// A copy of `SEED`, so that a lookup need not check whether that exists.
+    seed: Option<foldhash::fast::RandomState>,
 }
 
-/// The hash of a name and sorted labels as the caller gave them.
-#[inline]
-pub(super) fn hash(name: &str, labels: &[(&str, &str)]) -> u64 {
-    let mut hasher = SEED.build_hasher();
-    name.hash(&mut hasher);
-    for (name, value) in labels {
-        name.hash(&mut hasher);
-        value.hash(&mut hasher);
+struct Memory {
+    hash: u64,
+    registry: u32,
+    /// The call site that asked, as its address; 0 if it was asked for by name.
+    site: usize,
+    entry: Entry,
+}
+
+/// What a series is asked for by.
+pub(crate) trait Query {
+    /// The call site, if its name and label names are fixed.
+    fn site(&self) -> usize;
+    fn hash(&self, hasher: &mut impl Hasher);
+    /// Whether a series remembered for the same site is the one meant.
+    fn is(&self, entry: &Entry) -> bool;
+}
+
+/// By name and sorted labels, all of them known only now.
+pub(crate) struct ByName<'a> {
+    pub(crate) shape: Shape,
+    pub(crate) name: &'a str,
+    pub(crate) labels: &'a [(&'a str, &'a str)],
+}
+
+impl Query for ByName<'_> {
+    fn site(&self) -> usize {
+        0
     }
-    hasher.finish()
+
+    #[inline]
+    fn hash(&self, hasher: &mut impl Hasher) {
+        self.name.hash(hasher);
+        self.labels.hash(hasher);
+    }
+
+    #[inline]
+    fn is(&self, entry: &Entry) -> bool {
+        let descriptor = entry.descriptor();
+        *descriptor.name == *self.name
+            && self.shape.fits(descriptor.layout)
+            && entry.matches(self.labels)
+    }
 }
 
 /// Gives `use_entry` the series if this thread remembers it.
 #[inline]
-pub(super) fn find<R>(
-    hash: u64,
-    (registry, shape): (u32, Shape),
-    name: &str,
-    labels: &[(&str, &str)],
+pub(crate) fn find<R>(
+    registry: u32,
+    query: &impl Query,
     use_entry: impl FnOnce(&Entry) -> R,
 ) -> Option<R> {
-    let is_it = |(known, entry): &(u64, Entry)| {
-        let descriptor = entry.descriptor();
-        *known == hash
-            && descriptor.registry == registry
-            && *descriptor.name == *name
-            && shape.fits(descriptor.layout)
-            && entry.matches(labels)
-    };
     let look = |cache: &RefCell<Cache>| {
         // Busy when the table is growing and the allocator records something.
         let mut cache = cache.try_borrow_mut().ok()?;
         if cache.epoch != epoch() {
             cache.forget_useless();
         }
-        cache.table.find(hash, is_it).map(|(_, entry)| use_entry(entry))
+        let hash = hash(cache.seed.as_ref()?, registry, query);
+        let is_it = |memory: &Memory| {
+            memory.hash == hash
+                && memory.registry == registry
+                && memory.site == query.site()
+                && query.is(&memory.entry)
+        };
+        cache.table.find(hash, is_it).map(|memory| use_entry(&memory.entry))
     };
     CACHE.try_with(look).ok().flatten()
 }
 
-/// Remembers a series under the labels it was asked for.
-pub(super) fn remember(hash: u64, entry: Entry) {
+/// Remembers the series that answers a query.
+pub(crate) fn remember(registry: u32, query: &impl Query, entry: Entry) {
     let _ = CACHE.try_with(|cache| {
-        if let Ok(mut cache) = cache.try_borrow_mut() {
-            if cache.table.len() >= CAPACITY {
-                cache.table.clear();
-            }
-            cache.table.insert_unique(hash, (hash, entry), |(hash, _)| *hash);
+        let Ok(mut cache) = cache.try_borrow_mut() else { return };
+        if cache.table.len() >= CAPACITY {
+            cache.table.clear();
         }
+        let hash = hash(cache.seed.get_or_insert_with(|| SEED.clone()), registry, query);
+        let memory = Memory { hash, registry, site: query.site(), entry };
+        cache.table.insert_unique(hash, memory, |memory| memory.hash);
     });
+}
+
+#[inline]
+fn hash(seed: &foldhash::fast::RandomState, registry: u32, query: &impl Query) -> u64 {
+    let mut hasher = seed.build_hasher();
+    hasher.write_u64(query.site() as u64 ^ u64::from(registry));
+    query.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Cache {
     #[cold]
     fn forget_useless(&mut self) {
         self.epoch = epoch();
-        self.table.retain(|(_, entry)| {
+        self.table.retain(|Memory { entry, .. }| {
             !entry.is_dormant() && !entry.descriptor().closed.load(Ordering::Relaxed)
         });
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashTable;
 
-use super::cache::{self, SEED};
+use super::cache::{self, ByName, Query, SEED};
 use super::family::Family;
 use super::{Families, Inner};
 use crate::cells::{self, Layout, Row, gate};
@@ -123,33 +123,28 @@ impl Inner {
     #[inline]
     pub(crate) fn handle(&self, shape: Shape, name: &str, labels: &mut [(&str, &str)]) -> Handle {
         key::sort(labels);
-        let hash = cache::hash(name, labels);
-        cache::find(hash, (self.id, shape), name, labels, |entry| self.handle_to(entry))
-            .unwrap_or_else(|| self.resolve(shape, name, labels, hash))
+        let query = ByName { shape, name, labels };
+        cache::find(self.id, &query, Handle::to).unwrap_or_else(|| self.resolve(&query, &query))
     }
 
-    #[inline]
-    fn handle_to(&self, entry: &Entry) -> Handle {
-        if self.immortal && self.config.idle_timeout.is_none() {
-            Handle::immortal(entry.cell())
-        } else {
-            Handle::keeping(entry.clone())
-        }
-    }
-
+    /// Looks up what is not remembered, and remembers it as the answer to `memory`.
     #[cold]
-    fn resolve(&self, shape: Shape, name: &str, labels: &[(&str, &str)], hash: u64) -> Handle {
+    #[inline(never)]
+    pub(crate) fn resolve(&self, query: &ByName<'_>, memory: &impl Query) -> Handle {
         let Some(_gate) = gate::enter() else {
-            self.notices.count(Notice::Recursion, name);
+            self.notices.count(Notice::Recursion, query.name);
             return Handle::NOOP;
         };
-        match self.find_or_add(shape, name, labels) {
+        match self.find_or_add(query.shape, query.name, query.labels) {
             Found::Series(entry) => {
-                let handle = self.handle_to(&entry);
-                cache::remember(hash, entry);
+                let handle = Handle::to(&entry);
+                // Labels that were adjusted are not found again by comparing.
+                if query.is(&entry) {
+                    cache::remember(self.id, memory, entry);
+                }
                 handle
             }
-            Found::Overflow(entry) => self.handle_to(&entry),
+            Found::Overflow(entry) => Handle::to(&entry),
             Found::Refused => Handle::NOOP,
         }
     }
@@ -172,7 +167,7 @@ impl Inner {
                 (handle, true)
             }
             // Not for ever: there may be room later.
-            Found::Overflow(entry) => (self.handle_to(&entry), false),
+            Found::Overflow(entry) => (Handle::to(&entry), false),
             Found::Refused => (Handle::NOOP, true),
         }
     }
@@ -224,7 +219,9 @@ impl Inner {
             self.notices.count(Notice::NoRoom, &family.descriptor.name);
             return Found::Refused;
         };
-        match self.table.add(family, Entry::new(Arc::clone(&family.descriptor), row, labels)) {
+        let mortal = !self.immortal || self.config.idle_timeout.is_some();
+        let entry = Entry::new(Arc::clone(&family.descriptor), row, labels, mortal);
+        match self.table.add(family, entry) {
             Ok(added) => {
                 family.announce(added.clone());
                 Found::Series(added)

@@ -24,7 +24,7 @@ pub use matcher::Matcher;
 pub use report::{Cardinality, FamilyCardinality, FamilyInfo, LabelCardinality};
 pub use scope::Scope;
 
-pub(crate) use cache::epoch;
+pub(crate) use cache::{ByName, Query, epoch, find};
 pub(crate) use lookup::Shape;
 pub(crate) use scope::with_current;
 
@@ -84,6 +84,9 @@ struct Families {
     /// Descriptions of metrics that nobody has used yet.
     described: BTreeMap<Box<str>, (Kind, Description)>,
 }
+
+/// Known without asking, so that a thread's memory can be searched before the registry is.
+pub(crate) const GLOBAL_ID: u32 = 0;
 
 static GLOBAL: OnceLock<Registry> = OnceLock::new();
 
@@ -219,9 +222,9 @@ impl fmt::Debug for Registry {
 
 impl Inner {
     fn new(config: Config, immortal: bool) -> Self {
-        static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+        static NEXT_ID: AtomicU32 = AtomicU32::new(GLOBAL_ID + 1);
         Self {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            id: if immortal { GLOBAL_ID } else { NEXT_ID.fetch_add(1, Ordering::Relaxed) },
             immortal,
             config,
             families: RwLock::default(),
