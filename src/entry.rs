@@ -48,8 +48,6 @@ pub(crate) struct Description {
 pub(crate) struct Descriptor {
     pub(crate) name: Box<str>,
     pub(crate) layout: &'static Layout,
-    /// Which registry it belongs to.
-    pub(crate) registry: u32,
     /// The first description wins, so it is written once.
     pub(crate) description: OnceLock<Description>,
     /// Set when the registry is gone, so that caches let go.

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use metrics::{CounterFn, GaugeFn, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
 
+use crate::cells;
 use crate::entry::Kind;
 use crate::error::Error;
 use crate::instrument::{Counter, Gauge, Histogram};
-use crate::registry::{Registry, RegistryBuilder, epoch, with_current};
+use crate::registry::{GLOBAL_ID, Registry, RegistryBuilder, epoch, with_current};
 
 /// Series a thread remembers for the facade; when full, all are forgotten.
 const CAPACITY: usize = 4096;
@@ -61,11 +62,13 @@ impl Recorder {
     /// The thread's `Arc` of what the registry has for `key`.
     #[inline]
     fn remembered<T: Instrument>(&self, key: &Key) -> Arc<T> {
-        self.with(|registry| {
-            let id = registry.inner.id();
-            let found = CACHE.try_with(|cache| cache.try_borrow_mut().ok()?.find(id, key));
-            found.ok().flatten().unwrap_or_else(|| remember(registry, key))
-        })
+        let id = match &self.registry {
+            Some(registry) => registry.inner.id(),
+            None if !cells::scoped() => GLOBAL_ID,
+            None => with_current(|registry| registry.inner.id()),
+        };
+        let found = CACHE.try_with(|cache| cache.try_borrow_mut().ok()?.find(id, key));
+        found.ok().flatten().unwrap_or_else(|| self.with(|registry| remember(registry, key)))
     }
 }
 
@@ -228,11 +231,20 @@ impl Cache {
             self.table.clear();
         }
         let is_it = |known: &Remembered| {
-            known.registry == registry && T::of(&known.handle).is_some() && known.key == *key
+            known.registry == registry
+                && T::of(&known.handle).is_some()
+                && (is_same(&known.key, key) || known.key == *key)
         };
         let known = self.table.find(key.get_hash(), is_it)?;
         T::of(&known.handle).cloned()
     }
+}
+
+/// Whether two keys are made of the very same memory, as a macro's static key is every time.
+#[inline]
+fn is_same(a: &Key, b: &Key) -> bool {
+    let (labels, others) = (a.labels().as_slice(), b.labels().as_slice());
+    std::ptr::eq(a.name(), b.name()) && std::ptr::eq(labels, others)
 }
 
 #[cold]

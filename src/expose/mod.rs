@@ -1,5 +1,6 @@
 //! A snapshot in the formats of the field.
 
+mod line;
 mod names;
 mod number;
 mod text;

@@ -77,8 +77,13 @@ impl Family {
         let entries = self.entries();
         let stride = self.descriptor.layout.stride();
         let mut cells = Vec::with_capacity(entries.len() * stride);
-        for entry in entries.iter() {
-            cells.extend_from_slice(reader.row(entry.cell(), stride));
+        if stride == 1 {
+            // Not a copy of one word through a call of memcpy.
+            cells.extend(entries.iter().map(|entry| reader.row(entry.cell(), 1)[0]));
+        } else {
+            for entry in entries.iter() {
+                cells.extend_from_slice(reader.row(entry.cell(), stride));
+            }
         }
         let read =
             |entries, cells| snapshot::Family::new(Arc::clone(&self.descriptor), entries, cells);

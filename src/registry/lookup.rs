@@ -281,7 +281,6 @@ impl Inner {
         let descriptor = Descriptor {
             name: name.into(),
             layout: self.layout(shape, name),
-            registry: self.id,
             description: OnceLock::new(),
             closed: AtomicBool::new(false),
         };

@@ -1,0 +1,226 @@
+//! Measures of a whole registry: rendering, memory, inserts during a scrape, lost samples.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use std::{env, hint, thread};
+
+use crate::harness::median;
+use crate::os;
+use crate::systems::{self, Kind, Store};
+use crate::workload::for_each_series;
+
+/// Series in a registry whose memory is measured, or that is scraped while inserted into.
+pub const MANY: usize = 100_000;
+
+/// Marks a process started by [`child`]; what follows it are its orders.
+pub const CHILD: &str = "--child";
+
+pub fn fill(store: &Store, series: usize) {
+    let mut value = 0;
+    for_each_series(0..series, |method, path| {
+        store.update(method, path, 1 + value % 100_000);
+        value += 7_919;
+    });
+}
+
+/// Median milliseconds to render each store once more into the buffer of the time before.
+pub fn render(stores: &[Store], rounds: usize) -> Vec<f64> {
+    let mut scrapers: Vec<_> = stores.iter().map(Store::scraper).collect();
+    take_turns(stores.len(), rounds, |i| {
+        // Others have used the caches since; a scraper that comes back finds its own data there.
+        hint::black_box(scrapers[i].scrape());
+        timed(|| scrapers[i].scrape().len())
+    })
+}
+
+/// As [`render`], but into a buffer that starts empty, as in a handler that returns a `String`.
+pub fn render_fresh(stores: &[Store], rounds: usize) -> Vec<f64> {
+    take_turns(stores.len(), rounds, |i| {
+        let mut scraper = stores[i].scraper();
+        timed(|| scraper.scrape().len())
+    })
+}
+
+fn take_turns(systems: usize, rounds: usize, mut sample: impl FnMut(usize) -> f64) -> Vec<f64> {
+    let mut samples = vec![Vec::new(); systems];
+    for _ in 0..rounds {
+        for (i, samples) in samples.iter_mut().enumerate() {
+            samples.push(sample(i));
+        }
+    }
+    samples.into_iter().filter_map(median).collect()
+}
+
+fn timed(work: impl FnOnce() -> usize) -> f64 {
+    let start = os::thread_time();
+    hint::black_box(work());
+    (os::thread_time() - start).as_secs_f64() * 1e3
+}
+
+/// Worst insert, in milliseconds, while another thread scrapes in a loop, and how many inserts
+/// were measured.
+pub fn insert_stall(store: &Store, duration: Duration) -> (f64, usize) {
+    fill(store, MANY);
+    let (scraping, stop) = (AtomicBool::new(false), AtomicBool::new(false));
+    let mut inserts = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut scraper = store.scraper();
+            while !stop.load(Ordering::Relaxed) {
+                hint::black_box(scraper.scrape());
+                scraping.store(true, Ordering::Release);
+            }
+        });
+        while !scraping.load(Ordering::Acquire) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let deadline = Instant::now() + duration;
+        let new = MANY..usize::MAX;
+        for series in new.take_while(|_| Instant::now() < deadline) {
+            thread::sleep(Duration::from_millis(1));
+            for_each_series(series..series + 1, |method, path| {
+                inserts.extend(stall(|| store.update(method, path, 1)));
+            });
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let worst = inserts.iter().max().copied().unwrap_or_default();
+    (worst.as_secs_f64() * 1e3, inserts.len())
+}
+
+/// Time `work` took, awake or asleep, without the time it was ready but had no processor.
+///
+/// Where the kernel does not tell that time, a preempted sample is thrown away. It is not enough to
+/// do so everywhere: a lock that yields while it waits counts as preempted too, and its waits would
+/// never show.
+fn stall(work: impl FnOnce()) -> Option<Duration> {
+    let (queued, preemptions) = (os::queued(), os::preemptions());
+    let start = Instant::now();
+    work();
+    let wall = start.elapsed();
+    match queued.zip(os::queued()) {
+        Some((before, after)) => Some(wall.saturating_sub(after - before)),
+        None => (os::preemptions() == preemptions).then_some(wall),
+    }
+}
+
+/// Samples missing at the end, after `each` were recorded by each of four threads while a fifth
+/// rendered every 10 ms.
+pub fn lost_samples(store: &Store, each: u64) -> f64 {
+    const RECORDERS: u64 = 4;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut scraper = store.scraper();
+            while !done.load(Ordering::Relaxed) {
+                hint::black_box(scraper.scrape());
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let record = || (0..each).for_each(|value| store.update("GET", "/api/v1/resource", value));
+        let recorders: Vec<_> = (0..RECORDERS).map(|_| scope.spawn(record)).collect();
+        let _: Vec<_> = recorders.into_iter().map(|recorder| recorder.join()).collect();
+        done.store(true, Ordering::Relaxed);
+    });
+    (RECORDERS * each) as f64 - rendered_count(store.scraper().scrape())
+}
+
+/// The sum of the `_count` lines of a page.
+fn rendered_count(page: &[u8]) -> f64 {
+    let page = String::from_utf8_lossy(page);
+    let counts = page.lines().filter(|line| line.contains("_count{"));
+    counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+/// What a child process can measure, since memory once used is hard to give back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Bytes of RAM per series, each updated once by each of so many live threads.
+    Series { threads: usize },
+    /// Bytes per series a scrape needs for its own duration, beside its output.
+    Scrape,
+}
+
+/// Measures in a fresh process; `None` if the system has no such kind or the kernel no such file.
+pub fn measure_memory(system: &str, kind: Kind, memory: Memory) -> Option<f64> {
+    let threads = match memory {
+        Memory::Series { threads } => threads,
+        Memory::Scrape => 0,
+    };
+    let mut command = Command::new(env::current_exe().ok()?);
+    command.args([CHILD, system, kind.name(), &threads.to_string()]);
+    String::from_utf8(command.output().ok()?.stdout).ok()?.trim().parse().ok()
+}
+
+/// The child's side of [`measure_memory`]: prints the figure, or nothing.
+pub fn child(orders: &[String]) {
+    let [system, kind, threads] = orders else {
+        return;
+    };
+    let system = systems::all().into_iter().find(|it| it.name == system);
+    let kind = [Kind::Counter, Kind::Histogram].into_iter().find(|it| it.name() == kind);
+    let Some(store) = system.zip(kind).and_then(|(system, kind)| system.make_store(kind)) else {
+        return;
+    };
+    let bytes = match threads.parse() {
+        Ok(0) => scrape_growth(&store),
+        Ok(threads) => series_growth(&store, threads),
+        Err(_) => None,
+    };
+    if let Some(bytes) = bytes {
+        println!("{}", bytes as f64 / MANY as f64);
+    }
+}
+
+fn series_growth(store: &Store, threads: usize) -> Option<usize> {
+    let (done, finished) = mpsc::channel();
+    thread::scope(|scope| {
+        let turns: Vec<_> = (1..threads)
+            .map(|_| {
+                let (turn, wait) = mpsc::channel();
+                let done = done.clone();
+                scope.spawn(move || {
+                    touch_thread_memory();
+                    let _ = done.send(());
+                    for () in wait {
+                        fill(store, MANY);
+                        let _ = done.send(());
+                    }
+                });
+                turn
+            })
+            .collect();
+        touch_thread_memory();
+        for _ in &turns {
+            finished.recv().ok()?;
+        }
+        let before = os::resident()?;
+        fill(store, MANY);
+        // One after another: this is about memory, not about contention.
+        for turn in &turns {
+            turn.send(()).ok()?;
+            finished.recv().ok()?;
+        }
+        Some(os::resident()?.saturating_sub(before))
+    })
+}
+
+/// Uses some stack and heap, so that what a thread costs by itself is not charged to the series.
+fn touch_thread_memory() {
+    hint::black_box([1_u8; 32 << 10]);
+    hint::black_box(vec![1_u8; 256]);
+}
+
+fn scrape_growth(store: &Store) -> Option<usize> {
+    fill(store, MANY);
+    let mut scraper = store.scraper();
+    scraper.scrape();
+    if !os::forget_peak() {
+        return None;
+    }
+    let before = os::resident()?;
+    scraper.scrape();
+    Some(os::resident_peak()?.saturating_sub(before))
+}

@@ -1,0 +1,172 @@
+//! Lines of text, written into room that was made beforehand.
+//!
+//! The longest a series' lines can get is known, so room is made once for all of them and the rest
+//! is copying. A scrape is mostly short copies, which as calls of `memcpy` would cost more than
+//! the bytes they move; pieces of up to 64 bytes are copied by a few fixed-size moves instead.
+
+use super::number::{self, LONGEST};
+
+/// The page being written. The buffer's end holds room that is not written yet.
+pub(super) struct Page<'a> {
+    out: &'a mut Vec<u8>,
+    pub(super) len: usize,
+}
+
+/// A metric name with its opening brace.
+pub(super) struct Name(Piece);
+
+/// A short text, or a long one.
+pub(super) struct Piece {
+    short: [u8; Self::SHORT],
+    len: usize,
+    long: Vec<u8>,
+}
+
+/// The lines of one series.
+pub(super) struct Line<'a> {
+    room: &'a mut [u8],
+    pub(super) at: usize,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+        let len = out.len();
+        Self { out, len }
+    }
+
+    /// Room for `count` lines of this name, or a shorter one, and labels.
+    #[inline]
+    pub(super) fn lines(&mut self, count: usize, name: &Name, labels: &[u8]) -> Line<'_> {
+        // A label that is not the series' own (`le`) is a number and a short name.
+        let longest = name.0.len + labels.len() + LONGEST + Piece::SHORT + "{,} \n".len();
+        let most = count * longest.max(Piece::SHORT) + Piece::SHORT;
+        if self.out.len() - self.len < most {
+            self.grow(most);
+        }
+        Line { room: self.out.as_mut_slice(), at: self.len }
+    }
+
+    #[cold]
+    fn grow(&mut self, most: usize) {
+        // Room is made by zeroing, since only unsafe code may write into what is not initialised.
+        // In small steps the zeroes are overwritten while still in the first-level cache; zeroing
+        // all capacity of a large buffer at once would cost as much as writing the page.
+        const STEP: usize = 16 << 10;
+        self.out.resize(self.len + most.max(STEP), 0);
+    }
+
+    pub(super) fn put(&mut self, text: &[u8]) {
+        self.out.truncate(self.len);
+        self.out.extend_from_slice(text);
+        self.len = self.out.len();
+    }
+}
+
+impl Drop for Page<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.len);
+    }
+}
+
+impl Name {
+    pub(super) fn new(name: &str, suffix: &str) -> Self {
+        Self(Piece::new(&format!("{name}{suffix}{{")))
+    }
+}
+
+impl Piece {
+    /// Copied whole, whatever its length, because that takes no call and no loop.
+    const SHORT: usize = 32;
+    pub(super) const NONE: Self = Self { short: [0; Self::SHORT], len: 0, long: Vec::new() };
+
+    pub(super) fn new(text: &str) -> Self {
+        let mut piece = Self { len: text.len(), ..Self::NONE };
+        match piece.short.get_mut(..text.len()) {
+            Some(short) => short.copy_from_slice(text.as_bytes()),
+            None => piece.long = text.as_bytes().into(),
+        }
+        piece
+    }
+}
+
+impl Line<'_> {
+    /// `name{labels,more} `, without braces if there are no labels at all.
+    #[inline]
+    pub(super) fn start(&mut self, name: &Name, labels: &[u8], more: &Piece) {
+        self.piece(&name.0);
+        if labels.is_empty() && more.len == 0 {
+            // Over the opening brace.
+            self.room[self.at - 1] = b' ';
+            return;
+        }
+        self.copy(labels);
+        if more.len > 0 {
+            if !labels.is_empty() {
+                self.bytes(*b",");
+            }
+            self.piece(more);
+        }
+        self.bytes(*b"} ");
+    }
+
+    #[inline]
+    pub(super) fn end_u64(&mut self, value: u64) {
+        self.at += number::write_u64(&mut self.room[self.at..], value);
+        self.bytes(*b"\n");
+    }
+
+    #[inline]
+    pub(super) fn end_f64(&mut self, value: f64) {
+        self.at += number::write_f64(&mut self.room[self.at..], value);
+        self.bytes(*b"\n");
+    }
+
+    pub(super) fn sum_and_count(
+        &mut self,
+        (sum_name, count_name): (&Name, &Name),
+        labels: &[u8],
+        sum: f64,
+        count: u64,
+    ) {
+        self.start(sum_name, labels, &Piece::NONE);
+        self.end_f64(sum);
+        self.start(count_name, labels, &Piece::NONE);
+        self.end_u64(count);
+    }
+
+    #[inline]
+    fn bytes<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.room[self.at..self.at + N].copy_from_slice(&bytes);
+        self.at += N;
+    }
+
+    #[inline]
+    fn piece(&mut self, piece: &Piece) {
+        if piece.len > Piece::SHORT {
+            return self.copy(&piece.long);
+        }
+        // What follows is written later, so writing too much does no harm.
+        self.room[self.at..self.at + Piece::SHORT].copy_from_slice(&piece.short);
+        self.at += piece.len;
+    }
+
+    /// Copies text of any length: from both ends at once, meeting in the middle.
+    #[inline]
+    fn copy(&mut self, text: &[u8]) {
+        let len = text.len();
+        let room = &mut self.room[self.at..self.at + len];
+        match len {
+            16..=32 => both_ends::<16>(room, text),
+            33..=64 => both_ends::<32>(room, text),
+            _ => room.copy_from_slice(text),
+        }
+        self.at += len;
+    }
+}
+
+#[inline]
+fn both_ends<const N: usize>(room: &mut [u8], text: &[u8]) {
+    room[..N].copy_from_slice(&text[..N]);
+    let tail = text.len() - N;
+    room[tail..tail + N].copy_from_slice(&text[tail..tail + N]);
+}
