@@ -107,7 +107,7 @@ docs_with_feature_labels() {
 
 loom() {
     RUSTFLAGS='--cfg nissa_loom' LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2} CARGO_TARGET_DIR=$target/loom \
-        cargo test --no-fail-fast --release --test loom
+        cargo test --no-fail-fast --release --lib
 }
 
 # An explicit target keeps the sanitizer out of build scripts and macros.

@@ -14,19 +14,22 @@ use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 
 use super::page::{CellId, Layout, Page};
 
-type Directory = [AtomicPtr<Page>];
+pub(super) type Directory = [AtomicPtr<Page>];
+
+/// Entries of a first directory; two in the models, so that they see it outgrown.
+const LEAST: usize = if cfg!(nissa_loom) { 2 } else { 8 };
 
 #[derive(Debug)]
 pub(crate) struct Block {
     /// Whether a living thread writes here. Leaving stores false with Release after the thread's
     /// last update; adopting swaps in true with Acquire, so the next owner goes on from the counts
     /// that are there.
-    owned: AtomicBool,
+    pub(super) owned: AtomicBool,
     /// The current directory, thin because it is swapped atomically. Only the owner replaces it
     /// (for the shared block: whoever holds the arena's lock), after filling the new one, hence
     /// Release; readers Acquire. An outgrown directory stays behind for readers still in it: sizes
     /// double, so all old ones together are smaller than the current.
-    directory: AtomicPtr<&'static Directory>,
+    pub(super) directory: AtomicPtr<&'static Directory>,
 }
 
 impl Block {
@@ -79,7 +82,7 @@ impl Block {
 
     fn grow(&self, least: usize) -> &'static Directory {
         let old = self.directory();
-        let len = least.next_power_of_two().max(8);
+        let len = least.next_power_of_two().max(LEAST);
         let entry = |index: usize| {
             let page = old.get(index).map(|page| page.load(Ordering::Relaxed));
             AtomicPtr::new(page.unwrap_or(std::ptr::null_mut()))
