@@ -22,7 +22,7 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
-        self.0.elapsed()
+        since(self.0)
     }
 }
 
@@ -30,6 +30,11 @@ impl Clock for SystemClock {
 #[allow(clippy::disallowed_methods, reason = "this module is where time is read")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The time since then.
+pub(crate) fn since(start: Instant) -> Duration {
+    now().duration_since(start)
 }
 
 /// A clock that moves only when told to; hand it to

@@ -72,9 +72,8 @@ impl Exponential {
 
     #[inline]
     pub(super) fn index(&self, value: f64) -> usize {
-        // Negative numbers, zero and subnormals: the lowest bucket. As a comparison it also sends
-        // anything unordered there.
-        if !(value >= f64::MIN_POSITIVE) {
+        // Negative numbers, zero and subnormals.
+        if value < f64::MIN_POSITIVE {
             return 0;
         }
         let index = self.global_index(value) - self.first;

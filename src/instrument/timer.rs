@@ -33,7 +33,7 @@ impl Timer {
 
     /// The time since the timer was made.
     pub fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+        clock::since(self.start)
     }
 
     /// Ends the timer without recording it.
@@ -45,7 +45,7 @@ impl Timer {
 impl Drop for Timer {
     fn drop(&mut self) {
         if let Some(histogram) = &self.histogram {
-            histogram.record(self.start.elapsed());
+            histogram.record(clock::since(self.start));
         }
     }
 }
