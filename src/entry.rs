@@ -146,6 +146,11 @@ impl Entry {
         std::str::from_utf8(&self.0.slice).unwrap_or_default()
     }
 
+    /// Whether the labels can be compared with unescaped ones byte by byte.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.has(PLAIN)
+    }
+
     /// Whether every Prometheus version accepts the label names as they are.
     #[inline]
     pub(crate) fn has_legal_names(&self) -> bool {

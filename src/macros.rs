@@ -20,7 +20,7 @@
 /// counter!("requests_total").increment(1);
 /// counter!("requests_total", "method" => "GET").increment(1);
 ///
-/// let user = ::std::string::String::from("ann");
+/// let user = ::std::format!("user-{}", 7);
 /// counter!("logins_total", "user" => user).increment(1);
 ///
 /// let labels = [("method", "PUT"), ("code", "201")];

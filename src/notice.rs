@@ -68,6 +68,11 @@ impl Notice {
         }
     }
 
+    /// Whether a limit sent the update to an overflow series.
+    pub(crate) fn is_overflow(self) -> bool {
+        matches!(self, Self::FamilyFull | Self::RegistryFull)
+    }
+
     /// What the log says, before the name concerned.
     fn sentence(self) -> &'static str {
         match self {
@@ -111,6 +116,13 @@ impl Notices {
     pub(crate) fn count(&self, notice: Notice, subject: &str) {
         if self.0[notice as usize].fetch_add(1, Ordering::Relaxed) == 0 {
             crate::logging::warn!("nissa: {}: {subject}", notice.sentence());
+        }
+    }
+
+    /// Logs the first of its kind, for what is counted elsewhere.
+    pub(crate) fn log_once(&self, notice: Notice, subject: &str) {
+        if self.get(notice) == 0 {
+            self.count(notice, subject);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the macros expand to: call sites, and lookups for labels known only at run time.
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 
 use metrics::{Label, Unit};
@@ -7,6 +8,7 @@ use metrics::{Label, Unit};
 use crate::cells;
 use crate::entry::Entry;
 use crate::instrument::{Counter, Gauge, Handle, Histogram};
+use crate::key;
 use crate::registry::{self, ByName, GLOBAL_ID, Query, Registry, Shape, with_current};
 use crate::sync::{AtomicU32, Ordering};
 
@@ -98,23 +100,23 @@ impl<const N: usize> DynamicSite<N> {
     /// The counter.
     #[inline]
     pub fn counter(&self, values: [&str; N]) -> Counter {
-        Counter(self.handle(Shape::Count, &values))
+        Counter(self.handle(Shape::Count, values))
     }
 
     /// The gauge.
     #[inline]
     pub fn gauge(&self, values: [&str; N]) -> Gauge {
-        Gauge(self.handle(Shape::Gauge, &values))
+        Gauge(self.handle(Shape::Gauge, values))
     }
 
     /// The histogram.
     #[inline]
     pub fn histogram(&self, values: [&str; N]) -> Histogram {
-        Histogram(self.handle(Shape::Distribution, &values))
+        Histogram(self.handle(Shape::Distribution, values))
     }
 
     #[inline]
-    fn handle(&self, shape: Shape, values: &[&str; N]) -> Handle {
+    fn handle(&self, shape: Shape, values: [&str; N]) -> Handle {
         let query = BySite { site: self, values };
         if !cells::scoped() {
             // The thread's memory of the global registry can be asked without the registry.
@@ -130,14 +132,54 @@ impl<const N: usize> DynamicSite<N> {
     fn resolve(&self, shape: Shape, query: &BySite<'_, N>) -> Handle {
         let labels = self.order.map(|index| (self.labels[index], query.values[index]));
         let by_name = ByName { shape, name: self.name, labels: &labels };
-        with_current(|registry| registry.inner.resolve(&by_name, query))
+        with_current(|registry| {
+            let inner = &registry.inner;
+            if cells::scoped() {
+                if let Some(handle) = registry::find(inner.id(), query, Handle::to) {
+                    return handle;
+                }
+            }
+            let resolved = inner.resolve(&by_name, query);
+            if let Some(overflow) = resolved.overflow {
+                inner.remember_full(&by_name, query.site(), overflow, |full, entries| {
+                    if let Some(answers) = self.answers(entries) {
+                        registry::remember_full(full, answers);
+                    }
+                });
+            }
+            resolved.handle
+        })
+    }
+
+    /// The series that this site can ask for, each with the query it answers. `None` if one has a
+    /// value that comparing cannot find.
+    fn answers<'a>(&'a self, entries: &'a [Entry]) -> Option<Vec<(BySite<'a, N>, Entry)>> {
+        let mut answers = Vec::new();
+        for entry in entries {
+            let labels: Vec<_> = key::parse(entry.text_str()).collect();
+            let names = self.order.iter().map(|index| self.labels[*index]);
+            if !labels.iter().map(|(name, _)| &**name).eq(names) {
+                continue;
+            }
+            if !entry.is_plain() {
+                return None;
+            }
+            let mut values = [""; N];
+            for (index, (_, value)) in self.order.iter().zip(&labels) {
+                if let Cow::Borrowed(value) = value {
+                    values[*index] = value;
+                }
+            }
+            answers.push((BySite { site: self, values }, entry.clone()));
+        }
+        Some(answers)
     }
 }
 
 /// The values of a [`DynamicSite`].
 struct BySite<'a, const N: usize> {
     site: &'a DynamicSite<N>,
-    values: &'a [&'a str; N],
+    values: [&'a str; N],
 }
 
 impl<const N: usize> Query for BySite<'_, N> {
@@ -158,6 +200,11 @@ impl<const N: usize> Query for BySite<'_, N> {
         entry.has_values(
             self.site.order.iter().map(|at| (self.site.labels[*at].len(), self.values[*at])),
         )
+    }
+
+    #[inline]
+    fn is_kept(&self, value_bytes: usize) -> bool {
+        self.values.iter().all(|value| !value.is_empty() && value.len() <= value_bytes)
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use hashbrown::HashTable;
 
 use super::Shape;
+use crate::cells::{self, CellId};
 use crate::entry::Entry;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -36,11 +37,12 @@ pub(crate) static SEED: LazyLock<foldhash::fast::RandomState> =
 
 thread_local! {
     static CACHE: RefCell<Cache> =
-        const { RefCell::new(Cache { table: HashTable::new(), epoch: 0, seed: None }) };
+        const { RefCell::new(Cache { table: HashTable::new(), full: Vec::new(), epoch: 0, seed: None }) };
 }
 
 struct Cache {
     table: HashTable<Memory>,
+    full: Vec<Full>,
     epoch: u64,
     /// A copy of `SEED`, so that a lookup need not check whether that exists.
     seed: Option<foldhash::fast::RandomState>,
@@ -54,6 +56,20 @@ struct Memory {
     entry: Entry,
 }
 
+/// A call site whose metric can get no more series, and of which `table` knows every series that
+/// there is: what is not found there is refused without asking the registry. A flood of label
+/// values, which is what limits are for, is not made worse by a slow refusal.
+pub(crate) struct Full {
+    pub(crate) registry: u32,
+    pub(crate) site: usize,
+    /// Takes the update.
+    pub(crate) overflow: Entry,
+    /// Counts it.
+    pub(crate) counted: CellId,
+    /// Longer values were stored shorter, so missing them proves nothing.
+    pub(crate) value_bytes: usize,
+}
+
 /// What a series is asked for by.
 pub(crate) trait Query {
     /// The call site, if its name and label names are fixed.
@@ -61,6 +77,9 @@ pub(crate) trait Query {
     fn hash(&self, hasher: &mut impl Hasher);
     /// Whether a series remembered for the same site is the one meant.
     fn is(&self, entry: &Entry) -> bool;
+
+    /// Whether all values are kept as they are if they are no longer than this.
+    fn is_kept(&self, value_bytes: usize) -> bool;
 }
 
 /// By name and sorted labels, all of them known only now.
@@ -88,6 +107,10 @@ impl Query for ByName<'_> {
             && self.shape.fits(descriptor.layout)
             && entry.matches(self.labels)
     }
+
+    fn is_kept(&self, value_bytes: usize) -> bool {
+        self.labels.iter().all(|(_, value)| !value.is_empty() && value.len() <= value_bytes)
+    }
 }
 
 /// Gives `use_entry` the series if this thread remembers it.
@@ -110,22 +133,43 @@ pub(crate) fn find<R>(
                 && memory.site == query.site()
                 && query.is(&memory.entry)
         };
-        cache.table.find(hash, is_it).map(|memory| use_entry(&memory.entry))
+        match cache.table.find(hash, is_it) {
+            Some(memory) => Some(use_entry(&memory.entry)),
+            None => cache.refused(registry, query).map(use_entry),
+        }
     };
     CACHE.try_with(look).ok().flatten()
 }
 
 /// Remembers the series that answers a query.
 pub(crate) fn remember(registry: u32, query: &impl Query, entry: Entry) {
-    let _ = CACHE.try_with(|cache| {
-        let Ok(mut cache) = cache.try_borrow_mut() else { return };
+    with(|cache| {
         if cache.table.len() >= CAPACITY {
-            cache.table.clear();
+            cache.forget_all();
         }
-        let hash = hash(cache.seed.get_or_insert_with(|| SEED.clone()), registry, query);
-        let memory = Memory { hash, registry, site: query.site(), entry };
-        cache.table.insert_unique(hash, memory, |memory| memory.hash);
+        cache.insert(registry, query, entry);
     });
+}
+
+/// Remembers that a call site's metric is full, and each series it can ask for.
+pub(crate) fn remember_full<Q: Query>(full: Full, answers: Vec<(Q, Entry)>) {
+    with(|cache| {
+        // Half full at most, so that what comes next does not sweep it out at once.
+        if cache.table.len() + MOST_FULL > CAPACITY {
+            cache.forget_all();
+        }
+        for (query, entry) in answers {
+            cache.insert(full.registry, &query, entry);
+        }
+        cache.full.push(full);
+    });
+}
+
+/// The most series a metric may have for [`remember_full`].
+pub(crate) const MOST_FULL: usize = CAPACITY / 2;
+
+fn with(f: impl FnOnce(&mut Cache)) {
+    let _ = CACHE.try_with(|cache| cache.try_borrow_mut().map(|mut cache| f(&mut cache)));
 }
 
 #[inline]
@@ -137,9 +181,42 @@ fn hash(seed: &foldhash::fast::RandomState, registry: u32, query: &impl Query) -
 }
 
 impl Cache {
+    fn insert(&mut self, registry: u32, query: &impl Query, entry: Entry) {
+        let hash = hash(self.seed.get_or_insert_with(|| SEED.clone()), registry, query);
+        let site = query.site();
+        let same = |known: &Memory| {
+            known.hash == hash
+                && known.registry == registry
+                && known.site == site
+                && query.is(&known.entry)
+        };
+        if self.table.find(hash, same).is_none() {
+            let memory = Memory { hash, registry, site, entry };
+            self.table.insert_unique(hash, memory, |memory| memory.hash);
+        }
+    }
+
+    /// The series that takes the update, if it is certain that the registry would refuse it.
+    #[inline]
+    fn refused(&self, registry: u32, query: &impl Query) -> Option<&Entry> {
+        let site = query.site();
+        let full = self.full.iter().find(|full| full.site == site && full.registry == registry)?;
+        if !query.is_kept(full.value_bytes) {
+            return None;
+        }
+        cells::add(full.counted, 1);
+        Some(&full.overflow)
+    }
+
+    fn forget_all(&mut self) {
+        self.table.clear();
+        self.full.clear();
+    }
+
     #[cold]
     fn forget_useless(&mut self) {
         self.epoch = epoch();
+        self.full.clear();
         self.table.retain(|Memory { entry, .. }| {
             !entry.is_dormant() && !entry.descriptor().closed.load(Ordering::Relaxed)
         });

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashTable;
 
-use super::cache::{self, ByName, Query, SEED};
+use super::cache::{self, ByName, Full, Query, SEED};
 use super::family::Family;
 use super::{Families, Inner};
 use crate::cells::{self, Layout, Row, gate};
@@ -48,9 +48,36 @@ impl Shape {
 /// Where an update goes.
 pub(super) enum Found {
     Series(Entry),
-    /// A limit refused the labels: the family's overflow series takes the update.
-    Overflow(Entry),
+    Overflow(Overflow),
     Refused,
+}
+
+/// A limit refused the labels.
+pub(crate) struct Overflow {
+    /// The family's series that takes the update.
+    entry: Entry,
+    /// The registry's own that counts it.
+    counted: Entry,
+}
+
+/// What a lookup came to.
+pub(crate) struct Resolved {
+    pub(crate) handle: Handle,
+    pub(crate) overflow: Option<Overflow>,
+}
+
+impl From<Found> for Resolved {
+    /// Counts an overflow, so the gate must be open: the thread may need a page for it.
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Series(entry) => Self { handle: Handle::to(&entry), overflow: None },
+            Found::Overflow(overflow) => {
+                cells::add(overflow.counted.cell(), 1);
+                Self { handle: Handle::to(&overflow.entry), overflow: Some(overflow) }
+            }
+            Found::Refused => Self { handle: Handle::NOOP, overflow: None },
+        }
+    }
 }
 
 const SHARDS: usize = 64;
@@ -124,29 +151,27 @@ impl Inner {
     pub(crate) fn handle(&self, shape: Shape, name: &str, labels: &mut [(&str, &str)]) -> Handle {
         key::sort(labels);
         let query = ByName { shape, name, labels };
-        cache::find(self.id, &query, Handle::to).unwrap_or_else(|| self.resolve(&query, &query))
+        cache::find(self.id, &query, Handle::to)
+            .unwrap_or_else(|| self.resolve(&query, &query).handle)
     }
 
     /// Looks up what is not remembered, and remembers it as the answer to `memory`.
     #[cold]
     #[inline(never)]
-    pub(crate) fn resolve(&self, query: &ByName<'_>, memory: &impl Query) -> Handle {
-        let Some(_gate) = gate::enter() else {
+    pub(crate) fn resolve(&self, query: &ByName<'_>, memory: &impl Query) -> Resolved {
+        let Some(gate) = gate::enter() else {
             self.notices.count(Notice::Recursion, query.name);
-            return Handle::NOOP;
+            return Resolved { handle: Handle::NOOP, overflow: None };
         };
-        match self.find_or_add(query.shape, query.name, query.labels) {
-            Found::Series(entry) => {
-                let handle = Handle::to(&entry);
-                // Labels that were adjusted are not found again by comparing.
-                if query.is(&entry) {
-                    cache::remember(self.id, memory, entry);
-                }
-                handle
+        let found = self.find_or_add(query.shape, query.name, query.labels);
+        if let Found::Series(entry) = &found {
+            // Labels that were adjusted are not found again by comparing.
+            if query.is(entry) {
+                cache::remember(self.id, memory, entry.clone());
             }
-            Found::Overflow(entry) => Handle::to(&entry),
-            Found::Refused => Handle::NOOP,
         }
+        drop(gate);
+        found.into()
     }
 
     /// A handle for a call site of the global registry to keep, and whether it may.
@@ -156,20 +181,46 @@ impl Inner {
         name: &str,
         labels: &[(&str, &str)],
     ) -> (Handle, bool) {
-        let Some(_gate) = gate::enter() else {
+        let Some(gate) = gate::enter() else {
             self.notices.count(Notice::Recursion, name);
             return (Handle::NOOP, false);
         };
-        match self.find_or_add(shape, name, labels) {
-            Found::Series(entry) => {
-                let handle = Handle::immortal(entry.cell());
-                self.pinned.lock().push(entry);
-                (handle, true)
-            }
-            // Not for ever: there may be room later.
-            Found::Overflow(entry) => (Handle::to(&entry), false),
-            Found::Refused => (Handle::NOOP, true),
+        let found = self.find_or_add(shape, name, labels);
+        // An overflow is not for ever: there may be room later.
+        let keep = !matches!(found, Found::Overflow(_));
+        if let Found::Series(entry) = &found {
+            self.pinned.lock().push(entry.clone());
         }
+        drop(gate);
+        (Resolved::from(found).handle, keep)
+    }
+
+    /// Lets the calling thread refuse further labels of a full metric by itself.
+    ///
+    /// Only where no series ever goes, so that full stays full, and only if every series is in
+    /// sight: one that is being registered right now is not yet, and the next refusal will do.
+    pub(crate) fn remember_full(
+        &self,
+        query: &ByName<'_>,
+        site: usize,
+        overflow: Overflow,
+        remember: impl FnOnce(Full, &[Entry]),
+    ) {
+        let Some(_gate) = gate::enter() else { return };
+        let Some(family) = self.family(query.shape, query.name) else { return };
+        let entries = family.entries();
+        let complete = entries.len() == family.live.load(Ordering::Relaxed);
+        if self.config.idle_timeout.is_some() || !complete || entries.len() > cache::MOST_FULL {
+            return;
+        }
+        let full = Full {
+            registry: self.id,
+            site,
+            overflow: overflow.entry,
+            counted: overflow.counted.cell(),
+            value_bytes: self.config.label_value_bytes,
+        };
+        remember(full, &entries);
     }
 
     fn find_or_add(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Found {
@@ -236,16 +287,17 @@ impl Inner {
 
     #[cold]
     fn overflow(&self, family: &Family, why: Notice) -> Found {
-        self.notices.count(why, &family.descriptor.name);
+        self.notices.log_once(why, &family.descriptor.name);
+        let Some(counted) = self.own_notice(why) else { return Found::Refused };
         let labels = Labels::overflow();
         if let Some(entry) = self.table.find(family, labels.text.as_bytes()) {
-            return Found::Overflow(entry);
+            return Found::Overflow(Overflow { entry, counted });
         }
         // Beyond the limits on purpose, and one a family.
         family.live.fetch_add(1, Ordering::Relaxed);
         self.series.fetch_add(1, Ordering::Relaxed);
         match self.add(family, &labels) {
-            Found::Series(entry) => Found::Overflow(entry),
+            Found::Series(entry) => Found::Overflow(Overflow { entry, counted }),
             other => other,
         }
     }

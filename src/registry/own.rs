@@ -1,11 +1,13 @@
 //! The registry's metrics about itself.
 
 use super::Inner;
+use std::sync::OnceLock;
+
 use super::lookup::{Found, Shape};
 use crate::cells::{self, gate::Gate};
 use crate::entry::{Entry, Kind};
 use crate::notice::{self, Notice};
-use crate::sync::{Mutex, Ordering};
+use crate::sync::Ordering;
 
 const HELP: [(&str, Kind, &str); 6] = [
     ("nissa_dropped_total", Kind::Counter, "Updates and registrations that went nowhere."),
@@ -19,7 +21,7 @@ const HELP: [(&str, Kind, &str); 6] = [
 /// The series that show a registry's notices, once there is something to show.
 #[derive(Default)]
 pub(super) struct OwnMetrics {
-    notices: Mutex<Vec<(Notice, Entry)>>,
+    notices: [OnceLock<Entry>; Notice::ALL.len()],
 }
 
 impl Inner {
@@ -28,25 +30,31 @@ impl Inner {
     /// The global registry shows all of them from the start, so that a first mishap is an increase
     /// from zero. Another registry, mostly a test's, shows what happened and nothing else.
     pub(super) fn publish_own(&self, gate: &Gate) {
-        let mut shown = self.own.notices.lock();
-        let new = |notice: &Notice| {
-            let happened = self.count_of(*notice) > 0;
-            (self.immortal || happened) && !shown.iter().any(|(known, _)| known == notice)
-        };
-        let new: Vec<Notice> = Notice::ALL.into_iter().filter(new).collect();
-        for notice in new {
-            let (name, reason) = notice.metric();
-            if let Some(entry) = self.own_series(Shape::Count, name, &[("reason", reason)]) {
-                shown.push((notice, entry));
+        for notice in Notice::ALL {
+            let count = self.count_of(notice);
+            if !self.immortal && count == 0 {
+                continue;
+            }
+            match self.own_notice(notice) {
+                // Counted where it happens, in cells.
+                Some(_) if notice.is_overflow() => {}
+                Some(entry) => cells::raise_within(gate, entry.cell(), count),
+                None => {}
             }
         }
-        for (notice, entry) in shown.iter() {
-            cells::raise_within(gate, entry.cell(), self.count_of(*notice));
-        }
-        drop(shown);
         if self.immortal {
             self.publish_sizes();
         }
+    }
+
+    /// The series that counts a notice.
+    pub(super) fn own_notice(&self, notice: Notice) -> Option<Entry> {
+        let known = self.own.notices[notice as usize].get();
+        known.cloned().or_else(|| {
+            let (name, reason) = notice.metric();
+            let entry = self.own_series(Shape::Count, name, &[("reason", reason)])?;
+            Some(self.own.notices[notice as usize].get_or_init(|| entry).clone())
+        })
     }
 
     fn publish_sizes(&self) {
@@ -71,7 +79,7 @@ impl Inner {
     fn own_series(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Option<Entry> {
         let entry = match self.find_or_add_admitted(shape, name, labels) {
             Found::Series(entry) => entry,
-            Found::Overflow(_) | Found::Refused => return None,
+            Found::Overflow(..) | Found::Refused => return None,
         };
         if let Some((_, _, help)) = HELP.iter().find(|(known, ..)| *known == name) {
             entry
