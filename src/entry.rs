@@ -1,6 +1,6 @@
 //! One series: its labels and its cells, in one allocation and one word to point at it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use metrics::Unit;
 use triomphe::ThinArc;
@@ -50,8 +50,6 @@ pub(crate) struct Descriptor {
     pub(crate) layout: &'static Layout,
     /// The first description wins, so it is written once.
     pub(crate) description: OnceLock<Description>,
-    /// Set when the registry is gone, so that caches let go.
-    pub(crate) closed: AtomicBool,
 }
 
 impl Descriptor {
@@ -72,15 +70,17 @@ impl Descriptor {
     }
 }
 
-/// A counted pointer to a series. Its cells are given back when the last pointer goes.
+/// A counted pointer to a series: 24 bytes and the labels' text. Which metric it is of, whoever
+/// holds it knows.
+/// Its cells are given back when the last pointer goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry(ThinArc<Head, u8>);
 
 #[derive(Debug)]
 struct Head {
-    descriptor: Arc<Descriptor>,
     row: Row,
-    /// Idle for longer than the registry keeps: not in the output until it is used again.
+    /// Idle for longer than the registry keeps: not in the output until it is used again. Also
+    /// set when the registry is gone.
     dormant: AtomicBool,
     labels: u8,
     flags: u8,
@@ -94,17 +94,11 @@ const LEGAL_NAMES: u8 = 2;
 const MORTAL: u8 = 4;
 
 impl Entry {
-    pub(crate) fn new(
-        descriptor: Arc<Descriptor>,
-        row: Row,
-        labels: &Labels,
-        mortal: bool,
-    ) -> Self {
+    pub(crate) fn new(row: Row, labels: &Labels, mortal: bool) -> Self {
         // Beyond 254 labels the count cannot vouch for a comparison of bytes.
         let plain = labels.plain && labels.count < usize::from(u8::MAX);
         let flag = |flag, on| if on { flag } else { 0 };
         let head = Head {
-            descriptor,
             row,
             dormant: AtomicBool::new(false),
             labels: u8::try_from(labels.count).unwrap_or(u8::MAX),
@@ -124,11 +118,6 @@ impl Entry {
     #[inline]
     pub(crate) fn is_mortal(&self) -> bool {
         self.has(MORTAL)
-    }
-
-    #[inline]
-    pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
-        &self.0.header.header.descriptor
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use std::hash::Hasher;
 use metrics::{Label, Unit};
 
 use crate::cells;
-use crate::entry::Entry;
+use crate::entry::{Descriptor, Entry};
 use crate::instrument::{Counter, Gauge, Handle, Histogram};
 use crate::key;
 use crate::registry::{self, ByName, GLOBAL_ID, Query, Registry, Shape, with_current};
@@ -196,7 +196,7 @@ impl<const N: usize> Query for BySite<'_, N> {
     }
 
     #[inline]
-    fn is(&self, entry: &Entry) -> bool {
+    fn is(&self, _: Option<&Descriptor>, entry: &Entry) -> bool {
         entry.has_values(
             self.site.order.iter().map(|at| (self.site.labels[*at].len(), self.values[*at])),
         )

@@ -6,18 +6,23 @@
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use hashbrown::HashTable;
 
 use super::Shape;
 use crate::cells::{self, CellId};
-use crate::entry::Entry;
+use crate::entry::{Descriptor, Entry};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Series a thread remembers: 32 bytes each. When full, everything is forgotten; a thread that
-/// uses more label sets than this at random gains little from remembering any.
-const CAPACITY: usize = 8192;
+/// Series a thread remembers, 33 bytes each: what 4,096 buckets hold before they are doubled. When
+/// full, everything is forgotten; a thread that uses more label sets than this at random gains
+/// little from remembering any.
+const CAPACITY: usize = 3584;
+
+/// The most series a metric may have for [`remember_full`]: more than the default limit and its
+/// overflow series, and few enough that other metrics find room beside it.
+pub(crate) const MOST_FULL: usize = 2048;
 
 /// Moves on when memories become useless: a registry has gone, or a series has become idle.
 static EPOCH: AtomicU64 = AtomicU64::new(0);
@@ -49,10 +54,12 @@ struct Cache {
 }
 
 struct Memory {
-    hash: u64,
+    hash: u32,
     registry: u32,
     /// The call site that asked, as its address; 0 if it was asked for by name.
     site: usize,
+    /// The metric, if it was asked for by name.
+    descriptor: Option<Arc<Descriptor>>,
     entry: Entry,
 }
 
@@ -75,8 +82,8 @@ pub(crate) trait Query {
     /// The call site, if its name and label names are fixed.
     fn site(&self) -> usize;
     fn hash(&self, hasher: &mut impl Hasher);
-    /// Whether a series remembered for the same site is the one meant.
-    fn is(&self, entry: &Entry) -> bool;
+    /// Whether a series remembered for the same site, or of the metric given, is the one meant.
+    fn is(&self, descriptor: Option<&Descriptor>, entry: &Entry) -> bool;
 
     /// Whether all values are kept as they are if they are no longer than this.
     fn is_kept(&self, value_bytes: usize) -> bool;
@@ -101,11 +108,11 @@ impl Query for ByName<'_> {
     }
 
     #[inline]
-    fn is(&self, entry: &Entry) -> bool {
-        let descriptor = entry.descriptor();
-        *descriptor.name == *self.name
-            && self.shape.fits(descriptor.layout)
-            && entry.matches(self.labels)
+    fn is(&self, descriptor: Option<&Descriptor>, entry: &Entry) -> bool {
+        let same = |descriptor: &Descriptor| {
+            *descriptor.name == *self.name && self.shape.fits(descriptor.layout)
+        };
+        descriptor.is_some_and(same) && entry.matches(self.labels)
     }
 
     fn is_kept(&self, value_bytes: usize) -> bool {
@@ -127,13 +134,7 @@ pub(crate) fn find<R>(
             cache.forget_useless();
         }
         let hash = hash(cache.seed.as_ref()?, registry, query);
-        let is_it = |memory: &Memory| {
-            memory.hash == hash
-                && memory.registry == registry
-                && memory.site == query.site()
-                && query.is(&memory.entry)
-        };
-        match cache.table.find(hash, is_it) {
+        match cache.table.find(spread(hash), |memory| memory.answers(hash, registry, query)) {
             Some(memory) => Some(use_entry(&memory.entry)),
             None => cache.refused(registry, query).map(use_entry),
         }
@@ -142,57 +143,75 @@ pub(crate) fn find<R>(
 }
 
 /// Remembers the series that answers a query.
-pub(crate) fn remember(registry: u32, query: &impl Query, entry: Entry) {
+pub(crate) fn remember(
+    registry: u32,
+    query: &impl Query,
+    descriptor: &Arc<Descriptor>,
+    entry: Entry,
+) {
     with(|cache| {
         if cache.table.len() >= CAPACITY {
             cache.forget_all();
         }
-        cache.insert(registry, query, entry);
+        let by_name = query.site() == 0;
+        cache.insert(registry, query, by_name.then(|| Arc::clone(descriptor)), entry);
     });
 }
 
 /// Remembers that a call site's metric is full, and each series it can ask for.
 pub(crate) fn remember_full<Q: Query>(full: Full, answers: Vec<(Q, Entry)>) {
     with(|cache| {
-        // Half full at most, so that what comes next does not sweep it out at once.
         if cache.table.len() + MOST_FULL > CAPACITY {
             cache.forget_all();
         }
         for (query, entry) in answers {
-            cache.insert(full.registry, &query, entry);
+            cache.insert(full.registry, &query, None, entry);
         }
         cache.full.push(full);
     });
 }
-
-/// The most series a metric may have for [`remember_full`].
-pub(crate) const MOST_FULL: usize = CAPACITY / 2;
 
 fn with(f: impl FnOnce(&mut Cache)) {
     let _ = CACHE.try_with(|cache| cache.try_borrow_mut().map(|mut cache| f(&mut cache)));
 }
 
 #[inline]
-fn hash(seed: &foldhash::fast::RandomState, registry: u32, query: &impl Query) -> u64 {
+fn hash(seed: &foldhash::fast::RandomState, registry: u32, query: &impl Query) -> u32 {
     let mut hasher = seed.build_hasher();
     hasher.write_u64(query.site() as u64 ^ u64::from(registry));
     query.hash(&mut hasher);
-    hasher.finish()
+    hasher.finish() as u32
+}
+
+/// A stored hash as the table wants it, which looks at both ends.
+#[inline]
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+impl Memory {
+    #[inline]
+    fn answers(&self, hash: u32, registry: u32, query: &impl Query) -> bool {
+        self.hash == hash
+            && self.registry == registry
+            && self.site == query.site()
+            && query.is(self.descriptor.as_deref(), &self.entry)
+    }
 }
 
 impl Cache {
-    fn insert(&mut self, registry: u32, query: &impl Query, entry: Entry) {
+    fn insert(
+        &mut self,
+        registry: u32,
+        query: &impl Query,
+        descriptor: Option<Arc<Descriptor>>,
+        entry: Entry,
+    ) {
         let hash = hash(self.seed.get_or_insert_with(|| SEED.clone()), registry, query);
-        let site = query.site();
-        let same = |known: &Memory| {
-            known.hash == hash
-                && known.registry == registry
-                && known.site == site
-                && query.is(&known.entry)
-        };
-        if self.table.find(hash, same).is_none() {
-            let memory = Memory { hash, registry, site, entry };
-            self.table.insert_unique(hash, memory, |memory| memory.hash);
+        let memory = Memory { hash, registry, site: query.site(), descriptor, entry };
+        let known = |known: &Memory| known.answers(hash, registry, query);
+        if self.table.find(spread(hash), known).is_none() {
+            self.table.insert_unique(spread(hash), memory, |memory| spread(memory.hash));
         }
     }
 
@@ -217,8 +236,6 @@ impl Cache {
     fn forget_useless(&mut self) {
         self.epoch = epoch();
         self.full.clear();
-        self.table.retain(|Memory { entry, .. }| {
-            !entry.is_dormant() && !entry.descriptor().closed.load(Ordering::Relaxed)
-        });
+        self.table.retain(|memory| !memory.entry.is_dormant());
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::table::Table;
 use crate::cells::{self, Layout, Reader};
 use crate::entry::{Descriptor, Entry};
 use crate::snapshot;
@@ -17,6 +18,7 @@ pub(super) struct Family {
     pub(super) descriptor: Arc<Descriptor>,
     /// Series that count against the limit: neither dormant nor the overflow one.
     pub(super) live: AtomicUsize,
+    pub(super) table: Table,
     /// New series, put here by whoever registers them so that registering never waits for a
     /// reader, and moved into the order by the next reader.
     pending: Mutex<Vec<Entry>>,
@@ -52,6 +54,7 @@ impl Family {
         Self {
             descriptor,
             live: AtomicUsize::new(0),
+            table: Table::new(),
             pending: Mutex::new(Vec::new()),
             order: Mutex::new(Order::default()),
         }
@@ -142,10 +145,16 @@ impl Family {
         }
     }
 
-    /// Forgets a series, unless it was used since it was read. The caller has made sure that
-    /// nobody can use it any more: it holds the lock of the table that would hand it out, and
-    /// that table, the order and the caller have the only pointers.
+    /// Forgets a series that is idle, if nobody holds it and it was not used since it was read.
     pub(super) fn forget(&self, entry: &Entry) -> bool {
+        /// The table, the order, and the caller.
+        const NOBODY: usize = 3;
+        self.table.remove_if(entry, || entry.holders() <= NOBODY && self.drop_unused(entry))
+    }
+
+    /// Drops a series from the order unless it was used since it was read. The caller has made
+    /// sure that nobody can use it any more.
+    fn drop_unused(&self, entry: &Entry) -> bool {
         let mut row = vec![0; self.descriptor.layout.stride()];
         cells::read_row(entry.cell(), &mut row);
         let mut order = self.order.lock();

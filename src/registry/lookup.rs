@@ -1,11 +1,8 @@
 //! From name and labels to a series.
 
-use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashTable;
-
-use super::cache::{self, ByName, Full, Query, SEED};
+use super::cache::{self, ByName, Full, Query};
 use super::family::Family;
 use super::{Families, Inner};
 use crate::cells::{self, Layout, Row, gate};
@@ -13,7 +10,7 @@ use crate::entry::{Descriptor, Entry, Kind};
 use crate::instrument::Handle;
 use crate::key::{self, Labels, NAME_BYTES, Rules};
 use crate::notice::Notice;
-use crate::sync::{AtomicBool, AtomicUsize, Ordering, RwLock};
+use crate::sync::{AtomicUsize, Ordering};
 
 /// What a caller takes a metric for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +44,7 @@ impl Shape {
 
 /// Where an update goes.
 pub(super) enum Found {
-    Series(Entry),
+    Series(Arc<Family>, Entry),
     Overflow(Overflow),
     Refused,
 }
@@ -70,78 +67,13 @@ impl From<Found> for Resolved {
     /// Counts an overflow, so the gate must be open: the thread may need a page for it.
     fn from(found: Found) -> Self {
         match found {
-            Found::Series(entry) => Self { handle: Handle::to(&entry), overflow: None },
+            Found::Series(_, entry) => Self { handle: Handle::to(&entry), overflow: None },
             Found::Overflow(overflow) => {
                 cells::add(overflow.counted.cell(), 1);
                 Self { handle: Handle::to(&overflow.entry), overflow: Some(overflow) }
             }
             Found::Refused => Self { handle: Handle::NOOP, overflow: None },
         }
-    }
-}
-
-const SHARDS: usize = 64;
-
-/// Every series by name and labels, in tables with a lock each.
-pub(super) struct Table {
-    shards: [RwLock<HashTable<Entry>>; SHARDS],
-}
-
-impl Default for Table {
-    fn default() -> Self {
-        Self { shards: [const { RwLock::new(HashTable::new()) }; SHARDS] }
-    }
-}
-
-impl Table {
-    fn hash(descriptor: &Descriptor, text: &[u8]) -> u64 {
-        let mut hasher = SEED.build_hasher();
-        descriptor.name.hash(&mut hasher);
-        hasher.write(text);
-        hasher.finish()
-    }
-
-    /// Bits that the tables themselves use least: they index by the low ones and tag by the top.
-    fn shard(&self, hash: u64) -> &RwLock<HashTable<Entry>> {
-        &self.shards[(hash >> 40) as usize % SHARDS]
-    }
-
-    fn is(family: &Family, text: &[u8]) -> impl Fn(&Entry) -> bool {
-        move |entry| Arc::ptr_eq(entry.descriptor(), &family.descriptor) && entry.text() == text
-    }
-
-    fn find(&self, family: &Family, text: &[u8]) -> Option<Entry> {
-        let hash = Self::hash(&family.descriptor, text);
-        self.shard(hash).read().find(hash, Self::is(family, text)).cloned()
-    }
-
-    /// Adds a series, unless another thread was quicker: then `Err` with the one that is there.
-    fn add(&self, family: &Family, entry: Entry) -> Result<Entry, Entry> {
-        let hash = Self::hash(&family.descriptor, entry.text());
-        let mut table = self.shard(hash).write();
-        if let Some(there) = table.find(hash, Self::is(family, entry.text())) {
-            return Err(there.clone());
-        }
-        let rehash = |entry: &Entry| Self::hash(entry.descriptor(), entry.text());
-        table.insert_unique(hash, entry.clone(), rehash);
-        Ok(entry)
-    }
-
-    /// Removes a series that is idle, if nobody holds it.
-    pub(super) fn forget(&self, family: &Family, entry: Entry) -> bool {
-        /// This table, the family's order, and the caller.
-        const NOBODY: usize = 3;
-        let hash = Self::hash(&family.descriptor, entry.text());
-        let mut table = self.shard(hash).write();
-        // Under the lock nobody can come to hold it, so what is true now stays true.
-        if entry.holders() > NOBODY || !family.forget(&entry) {
-            return false;
-        }
-        match table.find_entry(hash, Self::is(family, entry.text())) {
-            Ok(found) => drop(found.remove()),
-            Err(_absent) => return false,
-        }
-        true
     }
 }
 
@@ -164,10 +96,10 @@ impl Inner {
             return Resolved { handle: Handle::NOOP, overflow: None };
         };
         let found = self.find_or_add(query.shape, query.name, query.labels);
-        if let Found::Series(entry) = &found {
+        if let Found::Series(family, entry) = &found {
             // Labels that were adjusted are not found again by comparing.
-            if query.is(entry) {
-                cache::remember(self.id, memory, entry.clone());
+            if entry.matches(query.labels) {
+                cache::remember(self.id, memory, &family.descriptor, entry.clone());
             }
         }
         drop(gate);
@@ -188,7 +120,7 @@ impl Inner {
         let found = self.find_or_add(shape, name, labels);
         // An overflow is not for ever: there may be room later.
         let keep = !matches!(found, Found::Overflow(_));
-        if let Found::Series(entry) = &found {
+        if let Found::Series(_, entry) = &found {
             self.pinned.lock().push(entry.clone());
         }
         drop(gate);
@@ -249,8 +181,8 @@ impl Inner {
             dropped: &self.config.drop_labels,
         };
         let labels = Labels::new(labels, rules, |notice| self.notices.count(notice, name));
-        if let Some(entry) = self.table.find(&family, labels.text.as_bytes()) {
-            return Found::Series(entry);
+        if let Some(entry) = family.table.find(labels.text.as_bytes()) {
+            return Found::Series(family, entry);
         }
         // The crate's own metrics are few, and needed most when there is no room.
         let most = |limit: usize| if own(name) { usize::MAX } else { limit };
@@ -261,26 +193,29 @@ impl Inner {
             family.live.fetch_sub(1, Ordering::Relaxed);
             return self.overflow(&family, Notice::RegistryFull);
         }
-        self.add(&family, &labels)
+        match self.add(&family, &labels) {
+            Some(entry) => Found::Series(family, entry),
+            None => Found::Refused,
+        }
     }
 
     /// Adds a series whose place is reserved.
-    pub(super) fn add(&self, family: &Family, labels: &Labels) -> Found {
+    fn add(&self, family: &Family, labels: &Labels) -> Option<Entry> {
         let Some(row) = Row::new(family.descriptor.layout) else {
             self.notices.count(Notice::NoRoom, &family.descriptor.name);
-            return Found::Refused;
+            return None;
         };
         let mortal = !self.immortal || self.config.idle_timeout.is_some();
-        let entry = Entry::new(Arc::clone(&family.descriptor), row, labels, mortal);
-        match self.table.add(family, entry) {
-            Ok(added) => {
-                family.announce(added.clone());
-                Found::Series(added)
+        let entry = Entry::new(row, labels, mortal);
+        match family.table.add(&entry) {
+            Ok(()) => {
+                family.announce(entry.clone());
+                Some(entry)
             }
             Err(there) => {
                 family.live.fetch_sub(1, Ordering::Relaxed);
                 self.series.fetch_sub(1, Ordering::Relaxed);
-                Found::Series(there)
+                Some(there)
             }
         }
     }
@@ -290,15 +225,15 @@ impl Inner {
         self.notices.log_once(why, &family.descriptor.name);
         let Some(counted) = self.own_notice(why) else { return Found::Refused };
         let labels = Labels::overflow();
-        if let Some(entry) = self.table.find(family, labels.text.as_bytes()) {
+        if let Some(entry) = family.table.find(labels.text.as_bytes()) {
             return Found::Overflow(Overflow { entry, counted });
         }
         // Beyond the limits on purpose, and one a family.
         family.live.fetch_add(1, Ordering::Relaxed);
         self.series.fetch_add(1, Ordering::Relaxed);
         match self.add(family, &labels) {
-            Found::Series(entry) => Found::Overflow(Overflow { entry, counted }),
-            other => other,
+            Some(entry) => Found::Overflow(Overflow { entry, counted }),
+            None => Found::Refused,
         }
     }
 
@@ -334,7 +269,6 @@ impl Inner {
             name: name.into(),
             layout: self.layout(shape, name),
             description: OnceLock::new(),
-            closed: AtomicBool::new(false),
         };
         let mut conflict = false;
         if let Some((kind, description)) = described.remove(name) {

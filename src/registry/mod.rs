@@ -1,8 +1,8 @@
 //! All metrics of a program (or of a test), by name.
 //!
-//! A name leads to its [`Family`](family::Family); name and labels lead, through one of many
-//! locked tables, to the series. Both are cold: a call site remembers what it found, and so does
-//! every thread.
+//! A name leads to its [`Family`](family::Family), and labels lead to a series through the family's
+//! [`Table`](table::Table). Both are cold: a call site remembers what it found, and so does every
+//! thread.
 
 mod builder;
 mod cache;
@@ -12,6 +12,7 @@ mod matcher;
 mod own;
 mod report;
 mod scope;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +31,6 @@ pub(crate) use scope::with_current;
 
 use builder::Config;
 use family::{Expiry, Family};
-use lookup::Table;
 use own::OwnMetrics;
 
 use crate::cells::gate;
@@ -66,7 +66,6 @@ pub(crate) struct Inner {
     immortal: bool,
     config: Config,
     families: RwLock<Families>,
-    table: Table,
     series: AtomicUsize,
     /// Series that call sites have resolved for good.
     pinned: Mutex<Vec<Entry>>,
@@ -225,7 +224,6 @@ impl Inner {
             immortal,
             config,
             families: RwLock::default(),
-            table: Table::default(),
             series: AtomicUsize::new(0),
             pinned: Mutex::new(Vec::new()),
             notices: Notices::new(),
@@ -299,7 +297,7 @@ impl Inner {
         }
         let mut forgotten = 0;
         for entry in idle {
-            forgotten += usize::from(self.table.forget(family, entry));
+            forgotten += usize::from(family.forget(&entry));
         }
         self.series.fetch_sub(forgotten, Ordering::Relaxed);
         cache::invalidate();
@@ -309,7 +307,8 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         for family in self.families.get_mut().by_name.values() {
-            family.descriptor.closed.store(true, Ordering::Relaxed);
+            // So that threads that remember them let go.
+            family.table.for_each(|entry| entry.set_dormant(true));
         }
         cache::invalidate();
     }

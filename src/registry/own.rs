@@ -77,13 +77,12 @@ impl Inner {
     }
 
     fn own_series(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Option<Entry> {
-        let entry = match self.find_or_add_admitted(shape, name, labels) {
-            Found::Series(entry) => entry,
-            Found::Overflow(..) | Found::Refused => return None,
+        let Found::Series(family, entry) = self.find_or_add_admitted(shape, name, labels) else {
+            return None;
         };
         if let Some((_, _, help)) = HELP.iter().find(|(known, ..)| *known == name) {
-            entry
-                .descriptor()
+            family
+                .descriptor
                 .description
                 .get_or_init(|| crate::entry::Description { unit: None, help: (*help).into() });
         }
