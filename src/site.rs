@@ -120,7 +120,7 @@ impl<const N: usize> DynamicSite<N> {
         let query = BySite { site: self, values };
         if !cells::scoped() {
             // The thread's memory of the global registry can be asked without the registry.
-            if let Some(handle) = registry::find(GLOBAL_ID, &query, Handle::to) {
+            if let Some(handle) = registry::find(GLOBAL_ID, &query) {
                 return handle;
             }
         }
@@ -135,7 +135,7 @@ impl<const N: usize> DynamicSite<N> {
         with_current(|registry| {
             let inner = &registry.inner;
             if cells::scoped() {
-                if let Some(handle) = registry::find(inner.id(), query, Handle::to) {
+                if let Some(handle) = registry::find(inner.id(), query) {
                     return handle;
                 }
             }
@@ -188,14 +188,14 @@ impl<const N: usize> Query for BySite<'_, N> {
         std::ptr::from_ref(self.site).addr()
     }
 
-    #[inline]
+    #[inline(always)]
     fn hash(&self, hasher: &mut impl Hasher) {
         for value in self.values {
             hasher.write(value.as_bytes());
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn is(&self, _: Option<&Descriptor>, entry: &Entry) -> bool {
         entry.has_values(
             self.site.order.iter().map(|at| (self.site.labels[*at].len(), self.values[*at])),

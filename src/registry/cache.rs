@@ -13,6 +13,7 @@ use hashbrown::HashTable;
 use super::Shape;
 use crate::cells::{self, CellId};
 use crate::entry::{Descriptor, Entry};
+use crate::instrument::Handle;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Series a thread remembers, 33 bytes each: what 4,096 buckets hold before they are doubled. When
@@ -120,24 +121,34 @@ impl Query for ByName<'_> {
     }
 }
 
-/// Gives `use_entry` the series if this thread remembers it.
+/// A handle to the series if this thread remembers it.
+///
 #[inline]
-pub(crate) fn find<R>(
-    registry: u32,
-    query: &impl Query,
-    use_entry: impl FnOnce(&Entry) -> R,
-) -> Option<R> {
+pub(crate) fn find(registry: u32, query: &impl Query) -> Option<Handle> {
     let look = |cache: &RefCell<Cache>| {
         // Busy when the table is growing and the allocator records something.
+        let cache = cache.try_borrow().ok()?;
+        if cache.epoch != epoch() {
+            return None;
+        }
+        let hash = hash(cache.seed.as_ref()?, registry, query);
+        // Not `HashTable::find`, which calls its closure through a pointer.
+        let mut candidates = cache.table.iter_hash(spread(hash));
+        let found = candidates.find(|memory| memory.answers(hash, registry, query));
+        found.map(|memory| Handle::to(&memory.entry))
+    };
+    CACHE.try_with(look).ok().flatten()
+}
+
+/// What a miss means: that memories are out of date, or that the registry would refuse the labels,
+/// in which case this is the handle to their overflow series.
+pub(crate) fn missed(registry: u32, query: &impl Query) -> Option<Handle> {
+    let look = |cache: &RefCell<Cache>| {
         let mut cache = cache.try_borrow_mut().ok()?;
         if cache.epoch != epoch() {
             cache.forget_useless();
         }
-        let hash = hash(cache.seed.as_ref()?, registry, query);
-        match cache.table.find(spread(hash), |memory| memory.answers(hash, registry, query)) {
-            Some(memory) => Some(use_entry(&memory.entry)),
-            None => cache.refused(registry, query).map(use_entry),
-        }
+        cache.refused(registry, query).map(Handle::to)
     };
     CACHE.try_with(look).ok().flatten()
 }
@@ -175,7 +186,7 @@ fn with(f: impl FnOnce(&mut Cache)) {
     let _ = CACHE.try_with(|cache| cache.try_borrow_mut().map(|mut cache| f(&mut cache)));
 }
 
-#[inline]
+#[inline(always)]
 fn hash(seed: &foldhash::fast::RandomState, registry: u32, query: &impl Query) -> u32 {
     let mut hasher = seed.build_hasher();
     hasher.write_u64(query.site() as u64 ^ u64::from(registry));
@@ -190,7 +201,7 @@ fn spread(hash: u32) -> u64 {
 }
 
 impl Memory {
-    #[inline]
+    #[inline(always)]
     fn answers(&self, hash: u32, registry: u32, query: &impl Query) -> bool {
         self.hash == hash
             && self.registry == registry
@@ -216,7 +227,6 @@ impl Cache {
     }
 
     /// The series that takes the update, if it is certain that the registry would refuse it.
-    #[inline]
     fn refused(&self, registry: u32, query: &impl Query) -> Option<&Entry> {
         let site = query.site();
         let full = self.full.iter().find(|full| full.site == site && full.registry == registry)?;

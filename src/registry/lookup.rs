@@ -83,14 +83,16 @@ impl Inner {
     pub(crate) fn handle(&self, shape: Shape, name: &str, labels: &mut [(&str, &str)]) -> Handle {
         key::sort(labels);
         let query = ByName { shape, name, labels };
-        cache::find(self.id, &query, Handle::to)
-            .unwrap_or_else(|| self.resolve(&query, &query).handle)
+        cache::find(self.id, &query).unwrap_or_else(|| self.resolve(&query, &query).handle)
     }
 
     /// Looks up what is not remembered, and remembers it as the answer to `memory`.
     #[cold]
     #[inline(never)]
     pub(crate) fn resolve(&self, query: &ByName<'_>, memory: &impl Query) -> Resolved {
+        if let Some(handle) = cache::missed(self.id, memory) {
+            return Resolved { handle, overflow: None };
+        }
         let Some(gate) = gate::enter() else {
             self.notices.count(Notice::Recursion, query.name);
             return Resolved { handle: Handle::NOOP, overflow: None };
