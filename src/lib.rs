@@ -91,7 +91,7 @@ pub mod __private {
     pub use metrics::IntoLabels;
 
     pub use crate::site::{
-        DynamicSite, Site, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-        histogram, pairs, text,
+        DynamicSite, Site, counter, describe_buckets, describe_counter, describe_gauge,
+        describe_histogram, gauge, histogram, pairs, text,
     };
 }

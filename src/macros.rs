@@ -101,18 +101,27 @@ macro_rules! describe_gauge {
     ($($input:tt)*) => { $crate::__describe!(describe_gauge, $($input)*) };
 }
 
-/// Gives a histogram its help text, and optionally its unit; see [`describe_counter!`].
+/// Gives a histogram its help text, and optionally its unit and, before its first use, its
+/// buckets; see [`describe_counter!`].
 ///
 /// ```
-/// use nissa::{Unit, describe_histogram, histogram};
+/// use nissa::{Buckets, Unit, describe_histogram, histogram};
 ///
-/// describe_histogram!("wait_seconds", Unit::Seconds, "Time spent waiting.");
-/// histogram!("wait_seconds").record(0.1);
+/// let buckets = Buckets::explicit(&[0.001, 0.01, 0.1])?;
+/// describe_histogram!("wait_seconds", Unit::Seconds, "Time spent waiting.", buckets);
+/// histogram!("wait_seconds").record(0.02);
 /// let snapshot = nissa::Registry::global().snapshot();
-/// assert_eq!(snapshot.family("wait_seconds").unwrap().unit(), Some(Unit::Seconds));
+/// let family = snapshot.family("wait_seconds").unwrap();
+/// assert_eq!(family.unit(), Some(Unit::Seconds));
+/// assert_eq!(family.buckets().unwrap().bounds(), [0.001, 0.01, 0.1]);
+/// # Ok::<(), nissa::Error>(())
 /// ```
 #[macro_export]
 macro_rules! describe_histogram {
+    ($name:expr, $unit:expr, $help:expr, $buckets:expr $(,)?) => {{
+        $crate::__describe!(describe_histogram, $name, $unit, $help);
+        $crate::__private::describe_buckets($crate::__private::text(&$name), $buckets)
+    }};
     ($($input:tt)*) => { $crate::__describe!(describe_histogram, $($input)*) };
 }
 

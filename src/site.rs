@@ -5,6 +5,7 @@ use std::hash::Hasher;
 
 use metrics::{Label, Unit};
 
+use crate::buckets::Buckets;
 use crate::cells;
 use crate::entry::{Descriptor, Entry};
 use crate::instrument::{Counter, Gauge, Handle, Histogram};
@@ -252,6 +253,11 @@ pub fn describe_gauge(name: &str, unit: Option<Unit>, help: &str) {
 /// Describes a histogram of the current registry.
 pub fn describe_histogram(name: &str, unit: Option<Unit>, help: &str) {
     with_current(|registry| registry.describe_histogram(name, unit, help));
+}
+
+/// Chooses the buckets of a histogram of the current registry.
+pub fn describe_buckets(name: &str, buckets: Buckets) {
+    with_current(|registry| registry.describe_buckets(name, buckets));
 }
 
 /// Any string as `&str`, without naming the trait at the call site.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::cache::{self, ByName, Full, Query};
 use super::family::Family;
 use super::{Families, Inner};
+use crate::buckets::Buckets;
 use crate::cells::{self, Layout, Row, gate};
 use crate::entry::{Descriptor, Entry, Kind};
 use crate::instrument::Handle;
@@ -263,13 +264,13 @@ impl Inner {
             return None;
         }
         let mut families = self.families.write();
-        let Families { by_name, described } = &mut *families;
+        let Families { by_name, described, buckets } = &mut *families;
         if let Some(family) = by_name.get(name) {
             return Some(Arc::clone(family));
         }
         let descriptor = Descriptor {
             name: name.into(),
-            layout: self.layout(shape, name),
+            layout: self.layout(shape, name, buckets.remove(name)),
             description: OnceLock::new(),
         };
         let mut conflict = false;
@@ -288,12 +289,14 @@ impl Inner {
         Some(family)
     }
 
-    fn layout(&self, shape: Shape, name: &str) -> &'static Layout {
+    fn layout(&self, shape: Shape, name: &str, chosen: Option<Buckets>) -> &'static Layout {
         match shape {
             Shape::Count => &Layout::Count,
             Shape::Total => &Layout::Total,
             Shape::Gauge => &Layout::Gauge,
-            Shape::Distribution => cells::intern(self.config.buckets_for(name)),
+            Shape::Distribution => {
+                cells::intern(chosen.as_ref().unwrap_or_else(|| self.config.buckets_for(name)))
+            }
         }
     }
 }

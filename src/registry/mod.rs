@@ -33,6 +33,7 @@ use builder::Config;
 use family::{Expiry, Family};
 use own::OwnMetrics;
 
+use crate::buckets::Buckets;
 use crate::cells::gate;
 use crate::entry::{Description, Entry, Kind};
 use crate::error::Error;
@@ -79,6 +80,8 @@ struct Families {
     by_name: BTreeMap<Box<str>, Arc<Family>>,
     /// Descriptions of metrics that nobody has used yet.
     described: BTreeMap<Box<str>, (Kind, Description)>,
+    /// Buckets chosen by name for histograms that nobody has used yet.
+    buckets: BTreeMap<Box<str>, Buckets>,
 }
 
 /// Known without asking, so that a thread's memory can be searched before the registry is.
@@ -154,6 +157,24 @@ impl Registry {
     /// Gives a histogram its unit and help text.
     pub fn describe_histogram(&self, name: &str, unit: Option<Unit>, help: &str) {
         self.inner.describe(Kind::Histogram, name, unit, help);
+    }
+
+    /// Chooses the buckets of one histogram, before its first use; stronger than the builder's
+    /// matchers. As with descriptions the first choice wins, and one that comes too late is
+    /// counted and logged once.
+    ///
+    /// ```
+    /// use nissa::{Buckets, Registry};
+    ///
+    /// let registry = Registry::new();
+    /// registry.describe_buckets("batch_size", Buckets::explicit(&[8.0, 32.0, 128.0])?);
+    /// registry.histogram("batch_size", &[]).record(20);
+    /// let snapshot = registry.snapshot();
+    /// assert_eq!(snapshot.distribution("batch_size").unwrap().scheme().bounds(), [8.0, 32.0, 128.0]);
+    /// # Ok::<(), nissa::Error>(())
+    /// ```
+    pub fn describe_buckets(&self, name: &str, buckets: Buckets) {
+        self.inner.describe_buckets(name, buckets);
     }
 
     /// Makes the macros on this thread record into this registry until the scope is dropped,
@@ -264,6 +285,22 @@ impl Inner {
             None => {
                 families.described.insert(name.into(), (kind, new));
                 true
+            }
+        };
+        drop(families);
+        if !agrees {
+            self.notices.count(Notice::DescriptionConflict, name);
+        }
+    }
+
+    fn describe_buckets(&self, name: &str, buckets: Buckets) {
+        let Some(_gate) = gate::enter() else { return };
+        let mut families = self.families.write();
+        let agrees = match families.by_name.get(name) {
+            Some(family) => family.descriptor.buckets() == Some(&buckets),
+            None if families.buckets.len() >= self.config.series => false,
+            None => {
+                *families.buckets.entry(name.into()).or_insert_with(|| buckets.clone()) == buckets
             }
         };
         drop(families);
