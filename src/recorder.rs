@@ -4,7 +4,7 @@
 //! The facade wants an `Arc` for every macro call, and cloning a shared one would make all threads
 //! fight over its count. So each thread keeps `Arc`s of its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -14,6 +14,7 @@ use crate::cells;
 use crate::entry::Kind;
 use crate::error::Error;
 use crate::instrument::{Counter, Gauge, Histogram};
+use crate::notice::{self, Notice};
 use crate::registry::{GLOBAL_ID, Registry, RegistryBuilder, epoch, with_current};
 
 /// Series a thread remembers for the facade; when full, all are forgotten.
@@ -52,23 +53,26 @@ impl Recorder {
         Self { registry: None }
     }
 
-    fn with<R>(&self, f: impl FnOnce(&Registry) -> R) -> R {
+    fn with<R>(&self, f: impl FnOnce(&Registry) -> R) -> Option<R> {
         match &self.registry {
-            Some(registry) => f(registry),
+            Some(registry) => Some(f(registry)),
             None => with_current(f),
         }
     }
 
-    /// The thread's `Arc` of what the registry has for `key`.
+    /// The thread's `Arc` of what the registry has for `key`; `None` from inside its own making.
     #[inline]
-    fn remembered<T: Instrument>(&self, key: &Key) -> Arc<T> {
+    fn remembered<T: Instrument>(&self, key: &Key) -> Option<Arc<T>> {
         let id = match &self.registry {
             Some(registry) => registry.inner.id(),
             None if !cells::scoped() => GLOBAL_ID,
-            None => with_current(|registry| registry.inner.id()),
+            None => with_current(|registry| registry.inner.id())?,
         };
         let found = CACHE.try_with(|cache| cache.try_borrow_mut().ok()?.find(id, key));
-        found.ok().flatten().unwrap_or_else(|| self.with(|registry| remember(registry, key)))
+        match found {
+            Ok(Some(found)) => Some(found),
+            _ => self.with(|registry| remember(registry, key))?,
+        }
     }
 }
 
@@ -123,15 +127,18 @@ impl metrics::Recorder for Recorder {
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
-        metrics::Counter::from_arc(self.remembered::<Counter>(key))
+        let found = self.remembered::<Counter>(key);
+        found.map_or_else(metrics::Counter::noop, metrics::Counter::from_arc)
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
-        metrics::Gauge::from_arc(self.remembered::<Gauge>(key))
+        let found = self.remembered::<Gauge>(key);
+        found.map_or_else(metrics::Gauge::noop, metrics::Gauge::from_arc)
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
-        metrics::Histogram::from_arc(self.remembered::<Histogram>(key))
+        let found = self.remembered::<Histogram>(key);
+        found.map_or_else(metrics::Histogram::noop, metrics::Histogram::from_arc)
     }
 }
 
@@ -248,7 +255,15 @@ fn is_same(a: &Key, b: &Key) -> bool {
 }
 
 #[cold]
-fn remember<T: Instrument>(registry: &Registry, key: &Key) -> Arc<T> {
+fn remember<T: Instrument>(registry: &Registry, key: &Key) -> Option<Arc<T>> {
+    thread_local! {
+        static REMEMBERING: Cell<bool> = const { Cell::new(false) };
+    }
+    // What follows allocates; an allocator that counts through the facade would come here again.
+    if REMEMBERING.replace(true) {
+        notice::process().count(Notice::Recursion, key.name());
+        return None;
+    }
     let labels: Vec<(&str, &str)> = key.labels().map(|l| (l.key(), l.value())).collect();
     let handle = Arc::new(T::register(registry, key.name(), &labels));
     let known = Remembered {
@@ -264,5 +279,6 @@ fn remember<T: Instrument>(registry: &Registry, key: &Key) -> Arc<T> {
             cache.table.insert_unique(key.get_hash(), known, |known| known.key.get_hash());
         }
     });
-    handle
+    REMEMBERING.set(false);
+    Some(handle)
 }

@@ -61,10 +61,10 @@ impl Site {
     #[cold]
     fn resolve(&self, shape: Shape) -> Handle {
         if cells::scoped() {
-            let mut labels = self.labels.to_vec();
-            return with_current(|registry| registry.inner.handle(shape, self.name, &mut labels));
+            return current(|registry| registry.inner.handle_for(shape, self.name, self.labels));
         }
-        let (handle, keep) = Registry::global().inner.resolve_site(shape, self.name, self.labels);
+        let Some(global) = Registry::global_outside_gate() else { return Handle::NOOP };
+        let (handle, keep) = global.inner.resolve_site(shape, self.name, self.labels);
         if keep {
             self.cell.store(handle.cell().raw(), Ordering::Release);
         }
@@ -133,7 +133,7 @@ impl<const N: usize> DynamicSite<N> {
     fn resolve(&self, shape: Shape, query: &BySite<'_, N>) -> Handle {
         let labels = self.order.map(|index| (self.labels[index], query.values[index]));
         let by_name = ByName { shape, name: self.name, labels: &labels };
-        with_current(|registry| {
+        current(|registry| {
             let inner = &registry.inner;
             if cells::scoped() {
                 if let Some(handle) = registry::find(inner.id(), query) {
@@ -225,19 +225,23 @@ const fn is_less(a: &str, b: &str) -> bool {
 /// The counter of a name and labels known at run time.
 #[inline]
 pub fn counter(name: &str, labels: &mut [(&str, &str)]) -> Counter {
-    Counter(with_current(|registry| registry.inner.handle(Shape::Count, name, labels)))
+    Counter(current(|registry| registry.inner.handle(Shape::Count, name, labels)))
 }
 
 /// The gauge of a name and labels known at run time.
 #[inline]
 pub fn gauge(name: &str, labels: &mut [(&str, &str)]) -> Gauge {
-    Gauge(with_current(|registry| registry.inner.handle(Shape::Gauge, name, labels)))
+    Gauge(current(|registry| registry.inner.handle(Shape::Gauge, name, labels)))
 }
 
 /// The histogram of a name and labels known at run time.
 #[inline]
 pub fn histogram(name: &str, labels: &mut [(&str, &str)]) -> Histogram {
-    Histogram(with_current(|registry| registry.inner.handle(Shape::Distribution, name, labels)))
+    Histogram(current(|registry| registry.inner.handle(Shape::Distribution, name, labels)))
+}
+
+fn current(f: impl FnOnce(&Registry) -> Handle) -> Handle {
+    with_current(f).unwrap_or(Handle::NOOP)
 }
 
 /// Describes a counter of the current registry.

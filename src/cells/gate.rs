@@ -38,6 +38,11 @@ pub(crate) fn enter() -> Option<Gate> {
     gate
 }
 
+/// Whether this thread is inside.
+pub(crate) fn is_busy() -> bool {
+    BUSY.get()
+}
+
 /// Enters from a destructor, which may run inside a slow path: only a fork forbids it.
 pub(crate) fn enter_nested() -> Option<Gate> {
     Gate::count(false)

@@ -38,7 +38,7 @@ use crate::cells::gate;
 use crate::entry::{Description, Entry, Kind};
 use crate::error::Error;
 use crate::instrument::{Counter, FloatCounter, Gauge, Handle, Histogram};
-use crate::notice::{Notice, Notices};
+use crate::notice::{self, Notice, Notices};
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU32, AtomicUsize, Mutex, Ordering, RwLock};
 
@@ -102,7 +102,27 @@ impl Registry {
 
     /// The registry that macros use unless the thread has entered another.
     pub fn global() -> &'static Self {
-        GLOBAL.get_or_init(|| Self::immortal(Config::default()))
+        // Inside the gate, so that an allocator that counts does not come back here meanwhile.
+        match GLOBAL.get() {
+            Some(global) => global,
+            None => {
+                let _gate = gate::enter();
+                GLOBAL.get_or_init(|| Self::immortal(Config::default()))
+            }
+        }
+    }
+
+    /// The global registry, unless this thread is just making it.
+    #[inline]
+    pub(crate) fn global_outside_gate() -> Option<&'static Self> {
+        match GLOBAL.get() {
+            Some(global) => Some(global),
+            None if gate::is_busy() => {
+                notice::process().count(Notice::Recursion, "");
+                None
+            }
+            None => Some(Self::global()),
+        }
     }
 
     /// Makes a registry with these settings the global one. Fails if that is in use already.
@@ -256,14 +276,15 @@ impl Inner {
         self.id
     }
 
-    fn handle_for(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Handle {
-        // Most label sets fit the stack; sorting needs a copy.
-        match labels {
-            [] => self.handle(shape, name, &mut []),
-            [one] => self.handle(shape, name, &mut [*one]),
-            [one, two] => self.handle(shape, name, &mut [*one, *two]),
-            [one, two, three] => self.handle(shape, name, &mut [*one, *two, *three]),
-            more => self.handle(shape, name, &mut more.to_vec()),
+    pub(crate) fn handle_for(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Handle {
+        // Sorting needs a copy. On the stack, so that an allocator can be instrumented.
+        let mut few = [("", ""); 16];
+        match few.get_mut(..labels.len()) {
+            Some(few) => {
+                few.copy_from_slice(labels);
+                self.handle(shape, name, few)
+            }
+            None => self.handle(shape, name, &mut labels.to_vec()),
         }
     }
 

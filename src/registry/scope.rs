@@ -44,14 +44,21 @@ impl Drop for Scope {
     }
 }
 
-/// Calls `f` with the registry that the macros on this thread use.
+/// Calls `f` with the registry that the macros on this thread use. `None` from inside the making
+/// of the global registry, as when the allocator counts what that allocates.
 #[inline]
-pub(crate) fn with_current<R>(f: impl FnOnce(&Registry) -> R) -> R {
-    if cells::scoped() { f(&entered()) } else { f(Registry::global()) }
+pub(crate) fn with_current<R>(f: impl FnOnce(&Registry) -> R) -> Option<R> {
+    match entered() {
+        Some(registry) => Some(f(&registry)),
+        None => Registry::global_outside_gate().map(f),
+    }
 }
 
-#[cold]
-fn entered() -> Registry {
-    let innermost = ENTERED.try_with(|entered| entered.borrow().last().cloned());
-    innermost.ok().flatten().unwrap_or_else(|| Registry::global().clone())
+/// The registry this thread has entered, if any.
+#[inline]
+fn entered() -> Option<Registry> {
+    if !cells::scoped() {
+        return None;
+    }
+    ENTERED.try_with(|entered| entered.borrow().last().cloned()).ok().flatten()
 }
