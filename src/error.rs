@@ -7,7 +7,7 @@ use std::fmt;
 /// ```
 /// let error = nissa::Buckets::explicit(&[f64::NAN]).unwrap_err();
 /// assert!(error.is_buckets());
-/// assert_eq!(error.to_string(), "bad buckets: a bucket bound is not a number");
+/// assert_eq!(error.to_string(), "bad buckets: a bucket bound is NaN or minus infinity");
 /// ```
 #[derive(Debug)]
 pub struct Error {

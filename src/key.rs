@@ -16,19 +16,27 @@ pub(crate) const NAME_BYTES: usize = 1024;
 pub(crate) const OVERFLOW_LABELS: &str = "nissa_overflow=\"true\"";
 
 /// `[a-zA-Z_:][a-zA-Z0-9_:]*`: a metric name that every Prometheus version accepts.
-pub(crate) fn is_legal_name(name: &str) -> bool {
-    is_legal(name, |byte| byte == b':')
+pub(crate) const fn is_legal_name(name: &str) -> bool {
+    is_legal(name, b':')
 }
 
 /// `[a-zA-Z_][a-zA-Z0-9_]*`: a label name that every Prometheus version accepts.
-pub(crate) fn is_legal_label(name: &str) -> bool {
-    is_legal(name, |_| false)
+pub(crate) const fn is_legal_label(name: &str) -> bool {
+    is_legal(name, b'_')
 }
 
-fn is_legal(name: &str, also: impl Fn(u8) -> bool) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || also(byte);
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(&letter) && bytes.all(|b| letter(b) || b.is_ascii_digit())
+/// Letters, underscores and one more character, and behind the first also digits.
+const fn is_legal(name: &str, also: u8) -> bool {
+    let name = name.as_bytes();
+    let mut at = 0;
+    while at < name.len() {
+        let letter = name[at].is_ascii_alphabetic() || name[at] == b'_' || name[at] == also;
+        if !(letter || at > 0 && name[at].is_ascii_digit()) {
+            return false;
+        }
+        at += 1;
+    }
+    !name.is_empty()
 }
 
 /// Sorts labels by name; equal names keep their order. Labels are few and often sorted already,
@@ -49,7 +57,7 @@ pub(crate) struct Rules<'a> {
     /// Longest label value, in bytes.
     pub(crate) value_bytes: usize,
     /// A label name this kind of metric needs for itself (`le`, `quantile`).
-    pub(crate) reserved: Option<&'static str>,
+    pub(crate) reserved: &'static [&'static str],
     /// Label names to leave out.
     pub(crate) dropped: &'a [String],
 }
@@ -59,8 +67,7 @@ pub(crate) struct Rules<'a> {
 pub(crate) struct Labels {
     pub(crate) text: String,
     pub(crate) count: usize,
-    /// No label needed escaping or has a name that must be quoted, so that comparing bytes with
-    /// unescaped labels is exact.
+    /// No label needed escaping, so that comparing bytes with unescaped labels is exact.
     pub(crate) plain: bool,
     /// No label has a name that must be quoted.
     pub(crate) legal_names: bool,
@@ -103,10 +110,11 @@ impl Labels {
         if is_legal_label(name) {
             self.text.push_str(name);
         } else {
-            self.plain = false;
             self.legal_names = false;
             self.text.push('"');
+            let start = self.text.len();
             escape_into(&mut self.text, name);
+            self.plain &= self.text.len() - start == name.len();
             self.text.push('"');
         }
         self.text.push_str("=\"");
@@ -119,11 +127,23 @@ impl Labels {
 
 impl Rules<'_> {
     fn rename<'a>(&self, name: &'a str, note: impl Fn(Notice)) -> Cow<'a, str> {
-        if name.starts_with("__") || self.reserved == Some(name) {
+        if name.starts_with("__") || self.reserved.contains(&name) {
             note(Notice::ReservedLabel);
             return Cow::Owned(format!("exported_{}", name.trim_start_matches('_')));
         }
         Cow::Borrowed(name)
+    }
+
+    /// Whether all names stay as they are, so that labels that were never seen make a series that
+    /// was never seen. Values are another matter.
+    pub(crate) fn keep(&self, sorted: &[(&str, &str)]) -> bool {
+        let stays = |(name, _): &(&str, &str)| {
+            !name.is_empty()
+                && name.len() <= NAME_BYTES
+                && matches!(self.rename(name, |_| ()), Cow::Borrowed(_))
+                && !self.dropped.iter().any(|dropped| dropped == name)
+        };
+        sorted.iter().all(stays) && sorted.windows(2).all(|two| two[0].0 != two[1].0)
     }
 
     fn cut<'a>(&self, value: &'a str, note: impl Fn(Notice)) -> Cow<'a, str> {
@@ -169,7 +189,11 @@ pub(crate) fn matches(text: &[u8], count: usize, labels: &[(&str, &str)]) -> boo
         }
         let tail = (|| {
             let tail = if seen == 0 { rest } else { rest.strip_prefix(b",")? };
-            let tail = tail.strip_prefix(name.as_bytes())?.strip_prefix(b"=\"")?;
+            let tail = match tail.strip_prefix(b"\"") {
+                Some(quoted) => quoted.strip_prefix(name.as_bytes())?.strip_prefix(b"\"")?,
+                None => tail.strip_prefix(name.as_bytes())?,
+            };
+            let tail = tail.strip_prefix(b"=\"")?;
             tail.strip_prefix(value.as_bytes())?.strip_prefix(b"\"")
         })();
         let Some(tail) = tail else { return false };
@@ -180,7 +204,7 @@ pub(crate) fn matches(text: &[u8], count: usize, labels: &[(&str, &str)]) -> boo
 }
 
 /// Whether plain canonical text with as many labels has exactly these values, each given with the
-/// length of its label's name. Exact for the same reason as [`matches`].
+/// length of its label's name, quotes included. Exact for the same reason as [`matches`].
 #[inline]
 pub(crate) fn values_match<'v>(
     text: &[u8],
@@ -257,7 +281,7 @@ mod tests {
     use proptest::prelude::*;
     use std::cell::RefCell;
 
-    const RULES: Rules<'static> = Rules { value_bytes: 16, reserved: Some("le"), dropped: &[] };
+    const RULES: Rules<'static> = Rules { value_bytes: 16, reserved: &["le"], dropped: &[] };
 
     fn canonical(labels: &[(&str, &str)]) -> (String, Vec<Notice>) {
         let notices = RefCell::new(Vec::new());
@@ -344,11 +368,11 @@ mod tests {
             asked in prop::collection::vec("[ab\"=,]{1,3}", 3),
         ) {
             let label = |values: &[String]| -> Vec<(String, String)> {
-                ["a", "bb", "c"].map(str::to_owned).into_iter().zip(values.to_vec()).collect()
+                ["a", "b.b", "c"].map(str::to_owned).into_iter().zip(values.to_vec()).collect()
             };
             let stored = Labels::new(&borrow(&label(&stored)), RULES, |_| ());
             let same = Labels::new(&borrow(&label(&asked)), RULES, |_| ()).text == stored.text;
-            let values = [1, 2, 1].into_iter().zip(asked.iter().map(String::as_str));
+            let values = [1, 5, 1].into_iter().zip(asked.iter().map(String::as_str));
             if stored.plain {
                 prop_assert_eq!(values_match(stored.text.as_bytes(), values), same);
             }

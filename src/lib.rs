@@ -43,6 +43,8 @@ mod clock;
 #[cfg(not(nissa_loom))]
 mod entry;
 #[cfg(not(nissa_loom))]
+mod escape;
+#[cfg(not(nissa_loom))]
 pub mod expose;
 #[cfg(not(nissa_loom))]
 mod instrument;
@@ -79,6 +81,14 @@ pub use {
     },
     snapshot::Snapshot,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/MIGRATING.md")]
+struct Migrating;
 
 /// What the macros need in scope; not part of the API.
 #[cfg(not(nissa_loom))]

@@ -9,6 +9,7 @@ use crate::sync::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     NanSample,
+    InvalidAmount,
     UpdateLost,
     Recursion,
     InvalidName,
@@ -26,8 +27,9 @@ pub(crate) enum Notice {
 }
 
 impl Notice {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::NanSample,
+        Self::InvalidAmount,
         Self::UpdateLost,
         Self::Recursion,
         Self::InvalidName,
@@ -51,6 +53,7 @@ impl Notice {
         const ADJUSTED: &str = "nissa_adjusted_total";
         match self {
             Self::NanSample => (DROPPED, "nan"),
+            Self::InvalidAmount => (DROPPED, "invalid_amount"),
             Self::UpdateLost => (DROPPED, "update_lost"),
             Self::Recursion => (DROPPED, "recursion"),
             Self::InvalidName => (DROPPED, "invalid_name"),
@@ -77,6 +80,9 @@ impl Notice {
     fn sentence(self) -> &'static str {
         match self {
             Self::NanSample => "a histogram was given NaN, which has no bucket; dropped",
+            Self::InvalidAmount => {
+                "a float counter was given an amount that is negative or not finite; dropped"
+            }
             Self::UpdateLost => "an update found no memory it may use; dropped",
             Self::Recursion => "a metric was first used inside its own registration; dropped",
             Self::InvalidName => "a metric name is empty or too long; its updates are dropped",

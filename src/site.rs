@@ -79,6 +79,8 @@ pub struct DynamicSite<const N: usize> {
     labels: [&'static str; N],
     /// Where each label stands when they are sorted by name: `order[0]` comes first.
     order: [usize; N],
+    /// How long each name is in canonical text, which quotes those that are not legal.
+    written: [usize; N],
 }
 
 impl<const N: usize> DynamicSite<N> {
@@ -95,7 +97,14 @@ impl<const N: usize> DynamicSite<N> {
             order[at] = end;
             end += 1;
         }
-        Self { name, labels, order }
+        let mut written = [0; N];
+        let mut at = 0;
+        while at < N {
+            let quotes = if key::is_legal_label(labels[at]) { 0 } else { 2 };
+            written[at] = labels[at].len() + quotes;
+            at += 1;
+        }
+        Self { name, labels, order, written }
     }
 
     /// The counter.
@@ -142,10 +151,12 @@ impl<const N: usize> DynamicSite<N> {
             }
             let resolved = inner.resolve(&by_name, query);
             if let Some(overflow) = resolved.overflow {
-                inner.remember_full(&by_name, query.site(), overflow, |full, entries| {
-                    if let Some(answers) = self.answers(entries) {
-                        registry::remember_full(full, answers);
+                inner.remember_full(&by_name, query.site(), overflow, |mut full, entries| {
+                    let answers = self.answers(entries);
+                    if answers.is_none() {
+                        full.value_bytes = 0;
                     }
+                    registry::remember_full(full, answers.unwrap_or_default());
                 });
             }
             resolved.handle
@@ -198,9 +209,8 @@ impl<const N: usize> Query for BySite<'_, N> {
 
     #[inline(always)]
     fn is(&self, _: Option<&Descriptor>, entry: &Entry) -> bool {
-        entry.has_values(
-            self.site.order.iter().map(|at| (self.site.labels[*at].len(), self.values[*at])),
-        )
+        entry
+            .has_values(self.site.order.iter().map(|at| (self.site.written[*at], self.values[*at])))
     }
 
     #[inline]

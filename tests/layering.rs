@@ -20,7 +20,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "how numbers are cut into buckets, and what is counted when something is refused",
         &["buckets", "notice"],
     ),
-    ("where counts live, and what names and labels become", &["cells", "key"]),
+    ("where counts live, and what names and labels become", &["cells", "escape", "key"]),
     ("one series: its labels and its cells", &["entry"]),
     ("what a program holds to record with, and what it reads", &["instrument", "snapshot"]),
     ("all series by name", &["registry"]),

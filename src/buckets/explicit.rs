@@ -34,7 +34,7 @@ struct Guide {
 impl Explicit {
     pub(super) fn new(bounds: &[f64]) -> Result<Self, Error> {
         if bounds.iter().any(|bound| bound.is_nan() || *bound == f64::NEG_INFINITY) {
-            return Err(Error::buckets("a bucket bound is not a number"));
+            return Err(Error::buckets("a bucket bound is NaN or minus infinity"));
         }
         let mut sorted: Vec<f64> = bounds.iter().copied().filter(|b| b.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);

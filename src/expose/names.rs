@@ -3,13 +3,15 @@
 //! One rule: characters outside `[a-zA-Z0-9_:]` become `_`. Where that would make two metrics
 //! (or two labels of a series) one, the names that were illegal are written in Prometheus's
 //! `values` escaping instead, which no two names share: `U__a_2e_b` for `a.b`. Legal names are
-//! never touched, with one exception: a metric whose name a histogram needs for its own lines
-//! (`x_sum` beside a histogram `x`) is written so too, because one page cannot hold both.
+//! never touched, with two exceptions: a metric whose name a histogram needs for its own lines
+//! (`x_sum` beside a histogram `x`) is written so too, because one page cannot hold both; and so
+//! is, where anything is, a legal name that looks escaped (`U__…`).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::entry::Kind;
+use crate::escape::{underscores, values};
 use crate::key;
 use crate::snapshot::Snapshot;
 
@@ -23,9 +25,12 @@ pub(super) fn of_families(snapshot: &Snapshot) -> Vec<Cow<'_, str>> {
         return names;
     }
     let clashes = clashes(snapshot, &names);
-    for (index, family) in snapshot.families().enumerate() {
-        if clashes[index] {
-            names[index] = Cow::Owned(values(family.name()));
+    if clashes.contains(&true) {
+        for (index, family) in snapshot.families().enumerate() {
+            // A name that looks escaped must not pass for one that is.
+            if clashes[index] || names[index].starts_with("U__") {
+                names[index] = Cow::Owned(values(family.name()));
+            }
         }
     }
     names
@@ -85,41 +90,6 @@ pub(super) fn of_labels<'a>(labels: impl Iterator<Item = (Cow<'a, str>, Cow<'a, 
     text
 }
 
-/// Illegal characters as underscores; borrowed when there are none.
-fn underscores(name: &str, is_legal: fn(&str) -> bool) -> Cow<'_, str> {
-    if is_legal(name) {
-        return Cow::Borrowed(name);
-    }
-    let mut written = String::with_capacity(name.len());
-    for (index, char) in name.chars().enumerate() {
-        let mut bytes = [0; 4];
-        let char: &str = char.encode_utf8(&mut bytes);
-        // What may not come first may still come later, so each is tried behind a letter.
-        let legal = if index == 0 { is_legal(char) } else { is_legal(&format!("a{char}")) };
-        written.push_str(if legal { char } else { "_" });
-    }
-    Cow::Owned(written)
-}
-
-/// Prometheus's `values` escaping: `U__`, then `_` doubled and every other character that is not
-/// legal as its code point in hexadecimal between underscores.
-fn values(name: &str) -> String {
-    let mut written = String::from("U__");
-    for (index, char) in name.chars().enumerate() {
-        match char {
-            '_' => written.push_str("__"),
-            ':' | 'a'..='z' | 'A'..='Z' => written.push(char),
-            '0'..='9' if index > 0 => written.push(char),
-            other => {
-                written.push('_');
-                written.push_str(&format!("{:x}", u32::from(other)));
-                written.push('_');
-            }
-        }
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +98,14 @@ mod tests {
     fn names(families: &[&str]) -> Vec<String> {
         let registry = Registry::new();
         families.iter().for_each(|name| registry.counter(name, &[]).increment(1));
-        of_families(&registry.snapshot()).into_iter().map(Cow::into_owned).collect()
+        written(&registry)
+    }
+
+    /// Without the registry's own, which count the collisions.
+    fn written(registry: &Registry) -> Vec<String> {
+        let snapshot = registry.snapshot();
+        let names = of_families(&snapshot).into_iter().map(Cow::into_owned);
+        names.filter(|name| !name.starts_with("nissa_")).collect()
     }
 
     #[test]
@@ -143,12 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_looks_escaped_is_escaped() {
+        let names = names(&["U__a_2e_b", "a.b", "a_b"]);
+        assert_eq!(names, ["U__U____a__2e__b", "U__a_2e_b", "a_b"]);
+    }
+
+    #[test]
     fn a_histogram_keeps_its_own_lines() {
         let registry = Registry::new();
         registry.histogram("x", &[]).record(1);
         registry.counter("x_sum", &[]).increment(1);
         registry.counter("x_total", &[]).increment(1);
-        assert_eq!(of_families(&registry.snapshot()), ["x", "U__x__sum", "x_total"]);
+        assert_eq!(written(&registry), ["x", "U__x__sum", "x_total"]);
     }
 
     #[test]

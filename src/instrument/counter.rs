@@ -2,6 +2,7 @@
 
 use super::Handle;
 use crate::cells;
+use crate::notice::{self, Notice};
 
 /// A number that only grows.
 ///
@@ -44,7 +45,8 @@ impl Counter {
 
 /// A counter of a quantity that has fractions: seconds, joules.
 ///
-/// To every reader it is a counter like any other. Negative and NaN amounts are ignored.
+/// To every reader it is a counter like any other. Amounts that are negative, infinite or NaN are
+/// dropped and counted (`nissa_dropped_total{reason="invalid_amount"}`).
 ///
 /// ```
 /// let registry = nissa::Registry::new();
@@ -69,14 +71,20 @@ impl FloatCounter {
     #[inline]
     pub fn increment(&self, amount: f64) {
         // False for NaN too.
-        if amount >= 0.0 {
+        if (0.0..f64::INFINITY).contains(&amount) {
             cells::add_f64(self.0.cell, amount);
+        } else {
+            notice::process().count(Notice::InvalidAmount, "");
         }
     }
 
     /// Raises the total to `value`; a value below the total changes nothing. As costly as
     /// [`Counter::absolute`].
     pub fn absolute(&self, value: f64) {
-        cells::raise_f64(self.0.cell, value);
+        if value.is_finite() {
+            cells::raise_f64(self.0.cell, value);
+        } else {
+            notice::process().count(Notice::InvalidAmount, "");
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::{Matcher, Registry};
 use crate::buckets::Buckets;
 use crate::clock::{SharedClock, SystemClock};
+use crate::key::{self, Labels, Rules};
+use crate::notice::Notice;
 
 /// OpenTelemetry's default, per metric.
 const SERIES_PER_FAMILY: usize = 2_000;
@@ -51,6 +53,26 @@ impl Config {
     pub(crate) fn buckets_for(&self, name: &str) -> &Buckets {
         let chosen = self.buckets.iter().find(|(matcher, _)| matcher.matches_name(name));
         chosen.map_or(&self.default_buckets, |(_, buckets)| buckets)
+    }
+
+    /// Whether filters look at labels, so that a metric may be refused for some and not for others.
+    pub(crate) fn filters_labels(&self) -> bool {
+        self.allow.iter().chain(&self.deny).any(Matcher::looks_at_labels)
+    }
+
+    /// Makes the global labels such as any label of a series would be made, and leaves what
+    /// histograms and summaries need to them.
+    pub(crate) fn check_global_labels(&mut self, note: impl Fn(Notice)) {
+        let labels: Vec<(&str, &str)> =
+            self.global_labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let rules = Rules {
+            value_bytes: self.label_value_bytes,
+            reserved: &["le", "quantile"],
+            dropped: &[],
+        };
+        let text = Labels::new(&labels, rules, note).text;
+        self.global_labels =
+            key::parse(&text).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
     }
 
     pub(crate) fn admits(&self, name: &str, labels: &[(&str, &str)]) -> bool {

@@ -74,7 +74,8 @@ pub(crate) struct Full {
     pub(crate) overflow: Entry,
     /// Counts it.
     pub(crate) counted: CellId,
-    /// Longer values were stored shorter, so missing them proves nothing.
+    /// Longer values were stored shorter, so missing them proves nothing. With 0 nothing is
+    /// proved ever, and nobody tries again.
     pub(crate) value_bytes: usize,
 }
 
@@ -122,7 +123,6 @@ impl Query for ByName<'_> {
 }
 
 /// A handle to the series if this thread remembers it.
-///
 #[inline]
 pub(crate) fn find(registry: u32, query: &impl Query) -> Option<Handle> {
     let look = |cache: &RefCell<Cache>| {
@@ -167,6 +167,15 @@ pub(crate) fn remember(
         let by_name = query.site() == 0;
         cache.insert(registry, query, by_name.then(|| Arc::clone(descriptor)), entry);
     });
+}
+
+/// Whether the thread knows already that a call site's metric is full.
+pub(crate) fn knows_full(registry: u32, site: usize) -> bool {
+    let mut known = false;
+    with(|cache| {
+        known = cache.full.iter().any(|full| full.site == site && full.registry == registry);
+    });
+    known
 }
 
 /// Remembers that a call site's metric is full, and each series it can ask for.

@@ -67,7 +67,10 @@ impl Family {
     /// Every series, dormant ones too.
     pub(super) fn entries(&self) -> Arc<Vec<Entry>> {
         let mut order = self.order.lock();
-        order.admit(std::mem::take(&mut *self.pending.lock()));
+        // Taken in a statement of its own: its lock must not last while newcomers are sorted in,
+        // for that is what registering would wait for.
+        let newcomers = std::mem::take(&mut *self.pending.lock());
+        order.admit(newcomers);
         Arc::clone(&order.entries)
     }
 

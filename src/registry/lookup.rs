@@ -4,10 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::cache::{self, ByName, Full, Query};
 use super::family::Family;
+use super::own::is_own;
 use super::{Families, Inner};
 use crate::buckets::Buckets;
 use crate::cells::{self, Layout, Row, gate};
 use crate::entry::{Descriptor, Entry, Kind};
+use crate::escape;
 use crate::instrument::Handle;
 use crate::key::{self, Labels, NAME_BYTES, Rules};
 use crate::notice::Notice;
@@ -47,7 +49,10 @@ impl Shape {
 pub(super) enum Found {
     Series(Arc<Family>, Entry),
     Overflow(Overflow),
+    /// For good: a filter, a kind or a name forbids it.
     Refused,
+    /// For want of room, which there may be later.
+    NoRoom,
 }
 
 /// A limit refused the labels.
@@ -73,7 +78,7 @@ impl From<Found> for Resolved {
                 cells::add(overflow.counted.cell(), 1);
                 Self { handle: Handle::to(&overflow.entry), overflow: Some(overflow) }
             }
-            Found::Refused => Self { handle: Handle::NOOP, overflow: None },
+            Found::Refused | Found::NoRoom => Self { handle: Handle::NOOP, overflow: None },
         }
     }
 }
@@ -121,8 +126,8 @@ impl Inner {
             return (Handle::NOOP, false);
         };
         let found = self.find_or_add(shape, name, labels);
-        // An overflow is not for ever: there may be room later.
-        let keep = !matches!(found, Found::Overflow(_));
+        // There may be room later.
+        let keep = !matches!(found, Found::Overflow(_) | Found::NoRoom);
         if let Found::Series(_, entry) = &found {
             self.pinned.lock().push(entry.clone());
         }
@@ -142,10 +147,19 @@ impl Inner {
         remember: impl FnOnce(Full, &[Entry]),
     ) {
         let Some(_gate) = gate::enter() else { return };
-        let Some(family) = self.family(query.shape, query.name) else { return };
+        if self.config.idle_timeout.is_some()
+            || self.config.filters_labels()
+            || cache::knows_full(self.id, site)
+        {
+            return;
+        }
+        let Ok(family) = self.family(query.shape, query.name) else { return };
+        if !self.rules(&family).keep(query.labels) {
+            return;
+        }
         let entries = family.entries();
         let complete = entries.len() == family.live.load(Ordering::Relaxed);
-        if self.config.idle_timeout.is_some() || !complete || entries.len() > cache::MOST_FULL {
+        if !complete || entries.len() > cache::MOST_FULL {
             return;
         }
         let full = Full {
@@ -173,22 +187,17 @@ impl Inner {
         name: &str,
         labels: &[(&str, &str)],
     ) -> Found {
-        let Some(family) = self.family(shape, name) else { return Found::Refused };
-        let rules = Rules {
-            value_bytes: self.config.label_value_bytes,
-            reserved: match family.descriptor.kind() {
-                Kind::Histogram => Some("le"),
-                Kind::Summary => Some("quantile"),
-                _ => None,
-            },
-            dropped: &self.config.drop_labels,
+        let family = match self.family(shape, name) {
+            Ok(family) => family,
+            Err(refusal) => return refusal,
         };
-        let labels = Labels::new(labels, rules, |notice| self.notices.count(notice, name));
+        let note = |notice| self.notices.count(notice, name);
+        let labels = Labels::new(labels, self.rules(&family), note);
         if let Some(entry) = family.table.find(labels.text.as_bytes()) {
             return Found::Series(family, entry);
         }
         // The crate's own metrics are few, and needed most when there is no room.
-        let most = |limit: usize| if own(name) { usize::MAX } else { limit };
+        let most = |limit: usize| if is_own(name) { usize::MAX } else { limit };
         if !reserve(&family.live, most(self.config.series_per_family)) {
             return self.overflow(&family, Notice::FamilyFull);
         }
@@ -198,7 +207,19 @@ impl Inner {
         }
         match self.add(&family, &labels) {
             Some(entry) => Found::Series(family, entry),
-            None => Found::Refused,
+            None => Found::NoRoom,
+        }
+    }
+
+    fn rules(&self, family: &Family) -> Rules<'_> {
+        Rules {
+            value_bytes: self.config.label_value_bytes,
+            reserved: match family.descriptor.kind() {
+                Kind::Histogram => &["le"],
+                Kind::Summary => &["quantile"],
+                _ => &[],
+            },
+            dropped: &self.config.drop_labels,
         }
     }
 
@@ -206,6 +227,7 @@ impl Inner {
     fn add(&self, family: &Family, labels: &Labels) -> Option<Entry> {
         let Some(row) = Row::new(family.descriptor.layout) else {
             self.notices.count(Notice::NoRoom, &family.descriptor.name);
+            self.release(family);
             return None;
         };
         let mortal = !self.immortal || self.config.idle_timeout.is_some();
@@ -216,17 +238,21 @@ impl Inner {
                 Some(entry)
             }
             Err(there) => {
-                family.live.fetch_sub(1, Ordering::Relaxed);
-                self.series.fetch_sub(1, Ordering::Relaxed);
+                self.release(family);
                 Some(there)
             }
         }
     }
 
+    fn release(&self, family: &Family) {
+        family.live.fetch_sub(1, Ordering::Relaxed);
+        self.series.fetch_sub(1, Ordering::Relaxed);
+    }
+
     #[cold]
     fn overflow(&self, family: &Family, why: Notice) -> Found {
         self.notices.log_once(why, &family.descriptor.name);
-        let Some(counted) = self.own_notice(why) else { return Found::Refused };
+        let Some(counted) = self.own_notice(why) else { return Found::NoRoom };
         let labels = Labels::overflow();
         if let Some(entry) = family.table.find(labels.text.as_bytes()) {
             return Found::Overflow(Overflow { entry, counted });
@@ -236,12 +262,12 @@ impl Inner {
         self.series.fetch_add(1, Ordering::Relaxed);
         match self.add(family, &labels) {
             Some(entry) => Found::Overflow(Overflow { entry, counted }),
-            None => Found::Refused,
+            None => Found::NoRoom,
         }
     }
 
-    /// The family of this name, made if need be; `None` if the name cannot be used so.
-    fn family(&self, shape: Shape, name: &str) -> Option<Arc<Family>> {
+    /// The family of this name, made if need be, or why it cannot be used so.
+    fn family(&self, shape: Shape, name: &str) -> Result<Arc<Family>, Found> {
         let known = self.families.read().by_name.get(name).cloned();
         let family = match known {
             Some(family) => family,
@@ -249,25 +275,26 @@ impl Inner {
         };
         if !shape.fits(family.descriptor.layout) {
             self.notices.count(Notice::KindConflict, name);
-            return None;
+            return Err(Found::Refused);
         }
-        Some(family)
+        Ok(family)
     }
 
-    fn new_family(&self, shape: Shape, name: &str) -> Option<Arc<Family>> {
+    fn new_family(&self, shape: Shape, name: &str) -> Result<Arc<Family>, Found> {
         if name.is_empty() || name.len() > NAME_BYTES {
             self.notices.count(Notice::InvalidName, "");
-            return None;
+            return Err(Found::Refused);
         }
-        if self.series.load(Ordering::Relaxed) >= self.config.series && !own(name) {
+        if self.series.load(Ordering::Relaxed) >= self.config.series && !is_own(name) {
             self.notices.count(Notice::NoRoom, name);
-            return None;
+            return Err(Found::NoRoom);
         }
         let mut families = self.families.write();
-        let Families { by_name, described, buckets } = &mut *families;
-        if let Some(family) = by_name.get(name) {
-            return Some(Arc::clone(family));
+        if let Some(family) = families.by_name.get(name) {
+            return Ok(Arc::clone(family));
         }
+        let collides = families.collides(shape, name);
+        let Families { by_name, described, buckets, .. } = &mut *families;
         let descriptor = Descriptor {
             name: name.into(),
             layout: self.layout(shape, name, buckets.remove(name)),
@@ -286,7 +313,10 @@ impl Inner {
         if conflict {
             self.notices.count(Notice::DescriptionConflict, name);
         }
-        Some(family)
+        if collides {
+            self.notices.count(Notice::NameCollision, name);
+        }
+        Ok(family)
     }
 
     fn layout(&self, shape: Shape, name: &str, chosen: Option<Buckets>) -> &'static Layout {
@@ -301,9 +331,25 @@ impl Inner {
     }
 }
 
-/// Whether a metric is one of the crate's own.
-pub(super) fn own(name: &str) -> bool {
-    name.starts_with("nissa_")
+impl Families {
+    /// Whether the text format has to write a new name apart from one that is there, and keeps in
+    /// mind what it may write this one as.
+    fn collides(&mut self, shape: Shape, name: &str) -> bool {
+        let written = escape::underscores(name, key::is_legal_name);
+        let taken = self.escaped.contains(&*written)
+            || (*written != *name && self.by_name.contains_key(&*written));
+        const LINES: [&str; 3] = ["_bucket", "_count", "_sum"];
+        let is_distribution = |stem: &str| {
+            self.by_name.get(stem).is_some_and(|family| family.descriptor.buckets().is_some())
+        };
+        let stem = LINES.iter().filter_map(|line| name.strip_suffix(line)).any(is_distribution);
+        let lines = shape == Shape::Distribution
+            && LINES.iter().any(|line| self.by_name.contains_key(&*format!("{name}{line}")));
+        if *written != *name {
+            self.escaped.insert(written.into());
+        }
+        taken || stem || lines
+    }
 }
 
 /// Takes one of at most `most`.

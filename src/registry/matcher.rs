@@ -35,6 +35,10 @@ impl Matcher {
         self
     }
 
+    pub(crate) fn looks_at_labels(&self) -> bool {
+        !self.labels.is_empty()
+    }
+
     pub(crate) fn matches_name(&self, name: &str) -> bool {
         glob(&self.name, name)
     }

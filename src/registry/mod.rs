@@ -14,7 +14,7 @@ mod report;
 mod scope;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -82,6 +82,8 @@ struct Families {
     described: BTreeMap<Box<str>, (Kind, Description)>,
     /// Buckets chosen by name for histograms that nobody has used yet.
     buckets: BTreeMap<Box<str>, Buckets>,
+    /// What the text format may write illegal names as.
+    escaped: HashSet<Box<str>>,
 }
 
 /// Known without asking, so that a thread's memory can be searched before the registry is.
@@ -260,6 +262,9 @@ impl fmt::Debug for Registry {
 impl Inner {
     fn new(config: Config, immortal: bool) -> Self {
         static NEXT_ID: AtomicU32 = AtomicU32::new(GLOBAL_ID + 1);
+        let notices = Notices::new();
+        let mut config = config;
+        config.check_global_labels(|notice| notices.count(notice, "a global label"));
         Self {
             id: if immortal { GLOBAL_ID } else { NEXT_ID.fetch_add(1, Ordering::Relaxed) },
             immortal,
@@ -267,7 +272,7 @@ impl Inner {
             families: RwLock::default(),
             series: AtomicUsize::new(0),
             pinned: Mutex::new(Vec::new()),
-            notices: Notices::new(),
+            notices,
             own: OwnMetrics::default(),
         }
     }

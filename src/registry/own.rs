@@ -18,6 +18,11 @@ const HELP: [(&str, Kind, &str); 6] = [
     ("nissa_threads", Kind::Gauge, "Most threads that ever recorded at one time."),
 ];
 
+/// Whether a metric is one of the crate's own.
+pub(super) fn is_own(name: &str) -> bool {
+    HELP.iter().any(|(own, ..)| *own == name)
+}
+
 /// The series that show a registry's notices, once there is something to show.
 #[derive(Default)]
 pub(super) struct OwnMetrics {

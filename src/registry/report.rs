@@ -1,7 +1,6 @@
 //! What is registered, and what there is too much of.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use metrics::Unit;
 
@@ -73,7 +72,7 @@ impl Registry {
     /// assert_eq!(families[0].help, "Jobs done.");
     /// ```
     pub fn families(&self) -> Vec<FamilyInfo> {
-        let info = |family: &Arc<Family>| {
+        self.inner.each_family(|family| {
             let description = family.descriptor.description.get();
             FamilyInfo {
                 name: family.descriptor.name.to_string(),
@@ -82,8 +81,7 @@ impl Registry {
                 help: description.map_or_else(String::new, |d| d.help.to_string()),
                 series: family.entries().len(),
             }
-        };
-        self.inner.all().iter().map(info).collect()
+        })
     }
 
     /// Which metrics have the most series, and which of their labels make them.
@@ -100,18 +98,19 @@ impl Registry {
     /// assert_eq!((worst.labels[0].name.as_str(), worst.labels[0].values), ("user", 100));
     /// ```
     pub fn cardinality(&self) -> Cardinality {
-        let mut families: Vec<_> = self.inner.all().iter().map(|f| cardinality(f)).collect();
+        let mut families = self.inner.each_family(cardinality);
         families.sort_by(|a, b| b.series.cmp(&a.series).then_with(|| a.name.cmp(&b.name)));
         Cardinality { series: families.iter().map(|family| family.series).sum(), families }
     }
 }
 
 impl Inner {
-    fn all(&self) -> Vec<Arc<Family>> {
-        match gate::enter() {
-            Some(_gate) => self.families.read().by_name.values().cloned().collect(),
-            None => Vec::new(),
-        }
+    /// What `f` makes of each family, by name; nothing where nothing may be locked.
+    fn each_family<R>(&self, f: impl Fn(&Family) -> R) -> Vec<R> {
+        let Some(_gate) = gate::enter() else { return Vec::new() };
+        // Not under the lock: registering must not wait for a report.
+        let families: Vec<_> = self.families.read().by_name.values().cloned().collect();
+        families.iter().map(|family| f(family)).collect()
     }
 }
 
