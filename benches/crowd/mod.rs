@@ -1,7 +1,5 @@
 //! Runs one operation on several threads at once, for the benches that ask what sharing costs.
 
-#![allow(clippy::disallowed_methods, reason = "timing is what it is for")]
-
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;

@@ -4,7 +4,6 @@
 //! from a register, and inlines nothing across its border: both may cost a system that was built
 //! around thread-locals more than its peers. `versus` builds this file as an example.
 #![expect(unsafe_code, reason = "an exported function needs a name that is not mangled")]
-#![allow(clippy::disallowed_methods, reason = "timing is what it is for")]
 #![allow(unreachable_pub, reason = "in the bench, which is no library, these are reachable")]
 #![allow(dead_code, reason = "the modules are the bench's, and half of each stays unused here")]
 

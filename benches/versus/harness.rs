@@ -1,10 +1,6 @@
-//! Timing: batches of operations, interleaved rounds on one thread, pairs of threads.
+//! Timing: batches of operations, in interleaved rounds on one thread.
 
-use std::hint;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Barrier, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::os::{self, barrier};
 
@@ -62,7 +58,7 @@ impl Batch {
         (self.run)(lane * 389, iterations);
     }
 
-    fn run_upkeep(&self) -> Duration {
+    pub fn run_upkeep(&self) -> Duration {
         let start = os::thread_time();
         if let Some(upkeep) = &self.upkeep {
             upkeep();
@@ -77,7 +73,7 @@ impl Batch {
     }
 
     /// Iterations that fill about `window`.
-    fn calibrate(&self, window: Duration) -> u64 {
+    pub fn calibrate(&self, window: Duration) -> u64 {
         let mut iterations = 64;
         loop {
             let took = self.time(iterations);
@@ -89,7 +85,7 @@ impl Batch {
         }
     }
 
-    fn nanos_each(&self, took: Duration, iterations: u64) -> f64 {
+    pub fn nanos_each(&self, took: Duration, iterations: u64) -> f64 {
         took.as_nanos() as f64 / (iterations * self.operations) as f64
     }
 }
@@ -128,7 +124,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    fn new(samples: Vec<f64>) -> Option<Self> {
+    pub fn new(samples: Vec<f64>) -> Option<Self> {
         let least = samples.iter().copied().min_by(f64::total_cmp)?;
         Some(Self { samples: samples.len(), least, nanos: median(samples)?, upkeep: None })
     }
@@ -171,142 +167,13 @@ pub fn one_cold_thread(batches: &[Batch], visits: u64, effort: Effort) -> Vec<Fi
     samples.into_iter().filter_map(Figure::new).collect()
 }
 
-/// Wall time per operation per thread while two threads run the batch at once.
-///
-/// A sample counts only if neither thread was pushed off its processor and their windows overlap
-/// by four fifths; `None` where no sample did.
-pub fn two_threads(batches: &[Batch], effort: Effort) -> Vec<Option<Figure>> {
-    let processors = os::processors();
-    let [first, .., second] = processors[..] else {
-        return vec![None; batches.len()];
-    };
-    let pair = Pair::default();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            os::run_on(&[second]);
-            while let Some(order) = pair.next_order() {
-                let window = pair.sample(&batches[order.batch], 1, order.iterations);
-                *lock(&pair.other) = Some(window);
-                pair.meeting.wait();
-            }
-        });
-        os::run_on(&[first]);
-        let figures = pair.measure(batches, effort);
-        os::run_on(&processors);
-        figures
-    })
-}
-
-/// What two threads share: the next order, a place to meet, and the second thread's answer.
-struct Pair {
-    order: Mutex<Option<Order>>,
-    other: Mutex<Option<Window>>,
-    meeting: Barrier,
-    /// Arrivals at the start line, ever. A spin, since waking from a sleep takes longer than a
-    /// sample may be late.
-    started: AtomicUsize,
-}
-
-impl Default for Pair {
-    fn default() -> Self {
-        Self {
-            order: Mutex::default(),
-            other: Mutex::default(),
-            meeting: Barrier::new(2),
-            started: AtomicUsize::new(0),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Order {
-    batch: usize,
-    iterations: u64,
-}
-
-#[derive(Clone, Copy)]
-struct Window {
-    start: Instant,
-    end: Instant,
-    preempted: bool,
-}
-
-impl Pair {
-    fn measure(&self, batches: &[Batch], effort: Effort) -> Vec<Option<Figure>> {
-        let mut iterations: Vec<u64> =
-            batches.iter().map(|b| b.calibrate(effort.pair_window)).collect();
-        let mut samples = vec![Vec::new(); batches.len()];
-        for attempt in 0..effort.attempts {
-            for (i, batch) in batches.iter().enumerate() {
-                if samples[i].len() >= effort.pairs {
-                    continue;
-                }
-                let windows = self.attempt(batches, Order { batch: i, iterations: iterations[i] });
-                let took = mean(windows.map(|window| window.end - window.start));
-                if attempt < 2 {
-                    // Contended operations are far slower than what one thread was calibrated to.
-                    iterations[i] = scaled(iterations[i], took, effort.pair_window);
-                } else if valid(windows) {
-                    samples[i].push(batch.nanos_each(took, iterations[i]));
-                }
-            }
-        }
-        *lock(&self.order) = None;
-        self.meeting.wait();
-        samples.into_iter().map(Figure::new).collect()
-    }
-
-    /// One sample of both threads.
-    fn attempt(&self, batches: &[Batch], order: Order) -> [Window; 2] {
-        let batch = &batches[order.batch];
-        *lock(&self.order) = Some(order);
-        self.meeting.wait();
-        let mine = self.sample(batch, 0, order.iterations);
-        self.meeting.wait();
-        batch.run_upkeep();
-        let other = lock(&self.other).take();
-        [mine, other.unwrap_or(mine)]
-    }
-
-    fn next_order(&self) -> Option<Order> {
-        self.meeting.wait();
-        *lock(&self.order)
-    }
-
-    fn sample(&self, batch: &Batch, lane: usize, iterations: u64) -> Window {
-        let arrived = self.started.fetch_add(1, Ordering::AcqRel);
-        let both = (arrived | 1) + 1;
-        while self.started.load(Ordering::Acquire) < both {
-            hint::spin_loop();
-        }
-        let before = os::preemptions();
-        let start = Instant::now();
-        batch.run(lane, iterations);
-        let end = Instant::now();
-        Window { start, end, preempted: os::preemptions() != before }
-    }
-}
-
-fn valid([one, other]: [Window; 2]) -> bool {
-    let together = one.end.min(other.end).saturating_duration_since(one.start.max(other.start));
-    let either = one.end.max(other.end) - one.start.min(other.start);
-    !one.preempted && !other.preempted && together * 5 >= either * 4
-}
-
-fn scaled(iterations: u64, took: Duration, window: Duration) -> u64 {
+/// How many iterations fill `window`, if so many took `took`.
+pub fn scaled(iterations: u64, took: Duration, window: Duration) -> u64 {
     let factor = window.as_secs_f64() / took.as_secs_f64().max(1e-9);
     ((iterations as f64 * factor) as u64).max(16)
-}
-
-fn mean([one, other]: [Duration; 2]) -> Duration {
-    (one + other) / 2
 }
 
 pub fn median(mut samples: Vec<f64>) -> Option<f64> {
     samples.sort_by(f64::total_cmp);
     samples.get(samples.len() / 2).copied()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -11,13 +11,12 @@
 //! thread, without the samples in which a thread lost its processor. All loops find their data in
 //! the nearest cache unless the case says otherwise, so ratios tell more than nanoseconds.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
-#![allow(clippy::disallowed_methods, reason = "timing is what it is for")]
 #![allow(unreachable_pub, reason = "a program exports nothing, so the word would be pub(crate)")]
 
 mod goals;
 mod harness;
 mod os;
+mod pairs;
 mod plugin;
 mod report;
 mod systems;
@@ -30,7 +29,7 @@ use std::{env, fs, thread};
 use harness::{Batch, Effort, Figure};
 use report::{Report, Row};
 use systems::{Kind, Store, System};
-use whole::Memory;
+use whole::{Memory, Render};
 
 /// How a case is measured.
 #[derive(Clone, Copy)]
@@ -43,22 +42,20 @@ enum Measure {
     Cold(u64),
     /// The hot loop of another case, compiled into a shared library.
     Plugin(&'static str),
-    Render {
-        kind: Kind,
-        series: usize,
-        fresh: bool,
-    },
+    Render(Render),
     Memory(Kind, Memory),
     InsertStall,
     LostSamples,
+    Handover,
 }
 
 const COUNTER: Kind = Kind::Counter;
 const HISTOGRAM: Kind = Kind::Histogram;
 
-const CASES: [(&str, Measure); 32] = [
+const CASES: [(&str, Measure); 33] = [
     ("floor_tls_add", Measure::Hot),
     ("floor_fetch_add", Measure::Hot),
+    ("floor_handover", Measure::Handover),
     ("floor_memcpy", Measure::HotAlone),
     ("counter_literal", Measure::Hot),
     ("counter_handle", Measure::Hot),
@@ -76,21 +73,12 @@ const CASES: [(&str, Measure); 32] = [
     ("facade_runtime_label", Measure::Hot),
     ("cdylib_counter_literal", Measure::Plugin("counter_literal")),
     ("cdylib_counter_runtime_label", Measure::Plugin("counter_runtime_label")),
-    ("render_10k_counters", Measure::Render { kind: COUNTER, series: 10_000, fresh: false }),
-    ("render_100k_counters", Measure::Render { kind: COUNTER, series: 100_000, fresh: false }),
-    ("render_10k_histograms", Measure::Render { kind: HISTOGRAM, series: 10_000, fresh: false }),
-    (
-        "render_10k_counters_fresh_buffer",
-        Measure::Render { kind: COUNTER, series: 10_000, fresh: true },
-    ),
-    (
-        "render_100k_counters_fresh_buffer",
-        Measure::Render { kind: COUNTER, series: 100_000, fresh: true },
-    ),
-    (
-        "render_10k_histograms_fresh_buffer",
-        Measure::Render { kind: HISTOGRAM, series: 10_000, fresh: true },
-    ),
+    ("render_10k_counters", render(COUNTER, 10_000, false)),
+    ("render_100k_counters", render(COUNTER, 100_000, false)),
+    ("render_10k_histograms", render(HISTOGRAM, 10_000, false)),
+    ("render_10k_counters_fresh_buffer", render(COUNTER, 10_000, true)),
+    ("render_100k_counters_fresh_buffer", render(COUNTER, 100_000, true)),
+    ("render_10k_histograms_fresh_buffer", render(HISTOGRAM, 10_000, true)),
     ("render_bytes_beside_output", Measure::Memory(COUNTER, Memory::Scrape)),
     ("bytes_per_counter", Measure::Memory(COUNTER, Memory::Series { threads: 1 })),
     ("bytes_per_histogram", Measure::Memory(HISTOGRAM, Memory::Series { threads: 1 })),
@@ -99,6 +87,10 @@ const CASES: [(&str, Measure); 32] = [
     ("insert_stall_worst", Measure::InsertStall),
     ("scrape_histogram_loss", Measure::LostSamples),
 ];
+
+const fn render(kind: Kind, series: usize, fresh: bool) -> Measure {
+    Measure::Render(Render { kind, series, fresh })
+}
 
 fn main() {
     let mut words: Vec<String> = env::args().skip(1).collect();
@@ -142,10 +134,15 @@ impl Bench {
                 self.hot(case, |batches, effort| harness::one_cold_thread(batches, visits, effort))
             }
             Measure::Plugin(inner) => self.plugin(case, inner),
-            Measure::Render { kind, series, fresh } => self.render(case, kind, series, fresh),
+            Measure::Render(render) => self.render(case, render),
             Measure::Memory(kind, memory) => self.memory(case, kind, memory),
             Measure::InsertStall => self.insert_stall(case),
             Measure::LostSamples => self.lost_samples(case),
+            Measure::Handover => {
+                if let Some(figure) = pairs::handover(self.effort) {
+                    self.push_figure(case, "floor", 2, figure);
+                }
+            }
         }
     }
 
@@ -182,20 +179,20 @@ impl Bench {
 
     fn pairs(&mut self, case: &str) {
         let (names, batches) = self.batches(case);
-        for (system, figure) in names.into_iter().zip(harness::two_threads(&batches, self.effort)) {
+        for (system, figure) in names.into_iter().zip(pairs::two_threads(&batches, self.effort)) {
             if let Some(figure) = figure {
                 self.push_figure(case, system, 2, figure);
             }
         }
     }
 
-    fn render(&mut self, case: &str, kind: Kind, series: usize, fresh: bool) {
-        let (names, stores) = self.stores(kind);
-        stores.iter().for_each(|store| whole::fill(store, series));
-        let rounds = if self.quick { 3 } else { 9 };
-        let measure = if fresh { whole::render_fresh } else { whole::render };
-        for (system, millis) in names.into_iter().zip(measure(&stores, rounds)) {
-            self.push(case, system, 1, millis, "ms");
+    fn render(&mut self, case: &str, render: Render) {
+        let values = render.measure(if self.quick { 2 } else { 7 });
+        for (system, millis) in values {
+            let known = self.systems.iter().find(|it| it.name == system).map(|it| it.name);
+            if let Some(name) = known {
+                self.push(case, name, 1, millis, "ms");
+            }
         }
     }
 

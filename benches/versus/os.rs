@@ -78,10 +78,14 @@ pub fn resident_peak() -> Option<usize> {
     Some(kib * 1024)
 }
 
-/// Returns free heap memory to the system, then starts a new peak. False if the kernel refuses.
-pub fn forget_peak() -> bool {
+/// Returns free heap memory to the system, so that who allocates next meets page faults.
+pub fn trim_heap() {
     // SAFETY: malloc_trim takes no pointer.
     unsafe { libc::malloc_trim(0) };
+}
+
+/// Starts a new peak. False if the kernel refuses.
+pub fn forget_peak() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 

@@ -25,32 +25,58 @@ pub fn fill(store: &Store, series: usize) {
     });
 }
 
-/// Median milliseconds to render each store once more into the buffer of the time before.
-pub fn render(stores: &[Store], rounds: usize) -> Vec<f64> {
-    let mut scrapers: Vec<_> = stores.iter().map(Store::scraper).collect();
-    take_turns(stores.len(), rounds, |i| {
-        // Others have used the caches since; a scraper that comes back finds its own data there.
-        hint::black_box(scrapers[i].scrape());
-        timed(|| scrapers[i].scrape().len())
-    })
+/// A case of rendering, for every system.
+#[derive(Clone, Copy)]
+pub struct Render {
+    pub kind: Kind,
+    pub series: usize,
+    /// Into a buffer that starts empty, as in a handler that returns a `String`, instead of the
+    /// buffer of the time before.
+    pub fresh: bool,
 }
 
-/// As [`render`], but into a buffer that starts empty, as in a handler that returns a `String`.
-pub fn render_fresh(stores: &[Store], rounds: usize) -> Vec<f64> {
-    take_turns(stores.len(), rounds, |i| {
-        let mut scraper = stores[i].scraper();
-        timed(|| scraper.scrape().len())
-    })
-}
+impl Render {
+    /// Median milliseconds by system, from a fresh process: in this one, the heap that other cases
+    /// left in pieces would scatter the series of whoever comes last.
+    pub fn measure(self, rounds: usize) -> Vec<(String, f64)> {
+        let numbers = [self.series, usize::from(self.fresh), rounds].map(|it| it.to_string());
+        let [series, fresh, rounds] = &numbers;
+        let text = ask_child(&["render", self.kind.name(), series, fresh, rounds]);
+        let pair = |line: &str| {
+            let (system, millis) = line.split_once(' ')?;
+            Some((system.to_owned(), millis.parse().ok()?))
+        };
+        text.unwrap_or_default().lines().filter_map(pair).collect()
+    }
 
-fn take_turns(systems: usize, rounds: usize, mut sample: impl FnMut(usize) -> f64) -> Vec<f64> {
-    let mut samples = vec![Vec::new(); systems];
-    for _ in 0..rounds {
-        for (i, samples) in samples.iter_mut().enumerate() {
-            samples.push(sample(i));
+    fn run(self, rounds: usize) {
+        let systems = systems::all();
+        let stores: Vec<(&str, Store)> = systems
+            .iter()
+            .filter_map(|system| Some((system.name, system.make_store(self.kind)?)))
+            .collect();
+        stores.iter().for_each(|(_, store)| fill(store, self.series));
+        let mut scrapers: Vec<_> = stores.iter().map(|(_, store)| store.scraper()).collect();
+        let mut samples = vec![Vec::new(); stores.len()];
+        for _ in 0..rounds {
+            for (i, samples) in samples.iter_mut().enumerate() {
+                if self.fresh {
+                    scrapers[i] = stores[i].1.scraper();
+                    os::trim_heap();
+                } else {
+                    // Twice, until its own data is back in the caches that the others used.
+                    hint::black_box(scrapers[i].scrape().len());
+                    hint::black_box(scrapers[i].scrape().len());
+                }
+                for _ in 0..if self.fresh { 1 } else { 3 } {
+                    samples.push(timed(|| scrapers[i].scrape().len()));
+                }
+            }
+        }
+        for ((name, _), samples) in stores.iter().zip(samples) {
+            println!("{name} {}", median(samples).unwrap_or_default());
         }
     }
-    samples.into_iter().filter_map(median).collect()
 }
 
 fn timed(work: impl FnOnce() -> usize) -> f64 {
@@ -149,28 +175,42 @@ pub fn measure_memory(system: &str, kind: Kind, memory: Memory) -> Option<f64> {
         Memory::Series { threads } => threads,
         Memory::Scrape => 0,
     };
-    let mut command = Command::new(env::current_exe().ok()?);
-    command.args([CHILD, system, kind.name(), &threads.to_string()]);
-    String::from_utf8(command.output().ok()?.stdout).ok()?.trim().parse().ok()
+    ask_child(&["memory", kind.name(), system, &threads.to_string()])?.trim().parse().ok()
 }
 
-/// The child's side of [`measure_memory`]: prints the figure, or nothing.
+fn ask_child(orders: &[&str]) -> Option<String> {
+    let mut command = Command::new(env::current_exe().ok()?);
+    String::from_utf8(command.arg(CHILD).args(orders).output().ok()?.stdout).ok()
+}
+
+/// The child's side: prints what was asked for, or nothing.
 pub fn child(orders: &[String]) {
-    let [system, kind, threads] = orders else {
+    let orders: Vec<&str> = orders.iter().map(String::as_str).collect();
+    let [what, kind, ..] = orders[..] else { return };
+    let Some(kind) = [Kind::Counter, Kind::Histogram].into_iter().find(|it| it.name() == kind)
+    else {
         return;
     };
-    let system = systems::all().into_iter().find(|it| it.name == system);
-    let kind = [Kind::Counter, Kind::Histogram].into_iter().find(|it| it.name() == kind);
-    let Some(store) = system.zip(kind).and_then(|(system, kind)| system.make_store(kind)) else {
-        return;
-    };
-    let bytes = match threads.parse() {
-        Ok(0) => scrape_growth(&store),
-        Ok(threads) => series_growth(&store, threads),
-        Err(_) => None,
-    };
-    if let Some(bytes) = bytes {
-        println!("{}", bytes as f64 / MANY as f64);
+    match (what, &orders[2..]) {
+        ("memory", &[system, threads]) => {
+            if let Some(bytes) = grow(system, kind, threads) {
+                println!("{}", bytes as f64 / MANY as f64);
+            }
+        }
+        ("render", &[series, fresh, rounds]) => {
+            if let (Ok(series), Ok(rounds)) = (series.parse(), rounds.parse()) {
+                Render { kind, series, fresh: fresh == "1" }.run(rounds);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn grow(system: &str, kind: Kind, threads: &str) -> Option<usize> {
+    let store = systems::all().into_iter().find(|it| it.name == system)?.make_store(kind)?;
+    match threads.parse().ok()? {
+        0 => scrape_growth(&store),
+        threads => series_growth(&store, threads),
     }
 }
 
@@ -217,6 +257,7 @@ fn scrape_growth(store: &Store) -> Option<usize> {
     fill(store, MANY);
     let mut scraper = store.scraper();
     scraper.scrape();
+    os::trim_heap();
     if !os::forget_peak() {
         return None;
     }
