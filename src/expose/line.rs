@@ -26,6 +26,8 @@ pub(super) struct Piece {
 pub(super) struct Line<'a> {
     room: &'a mut [u8],
     pub(super) at: usize,
+    /// No labels, so no braces.
+    bare: bool,
 }
 
 impl<'a> Page<'a> {
@@ -43,7 +45,7 @@ impl<'a> Page<'a> {
         if self.out.len() - self.len < most {
             self.grow(most);
         }
-        Line { room: self.out.as_mut_slice(), at: self.len }
+        Line { room: self.out.as_mut_slice(), at: self.len, bare: false }
     }
 
     #[cold]
@@ -90,35 +92,50 @@ impl Piece {
 }
 
 impl Line<'_> {
-    /// `name{labels,more} `, without braces if there are no labels at all.
+    /// `name{labels,more`, up to the closing brace.
     #[inline]
     pub(super) fn start(&mut self, name: &Name, labels: &[u8], more: &Piece) {
         self.piece(&name.0);
-        if labels.is_empty() && more.len == 0 {
-            // Over the opening brace.
-            self.room[self.at - 1] = b' ';
-            return;
-        }
         self.copy(labels);
         if more.len > 0 {
             if !labels.is_empty() {
-                self.bytes(*b",");
+                self.room[self.at] = b',';
+                self.at += 1;
             }
             self.piece(more);
+        } else if labels.is_empty() {
+            // No braces at all: what `close` writes goes over the opening one.
+            self.at -= 1;
+            self.bare = true;
         }
-        self.bytes(*b"} ");
     }
 
     #[inline]
     pub(super) fn end_u64(&mut self, value: u64) {
-        self.at += number::write_u64(&mut self.room[self.at..], value);
-        self.bytes(*b"\n");
+        self.end(|room| number::write_u64(room, value));
     }
 
     #[inline]
     pub(super) fn end_f64(&mut self, value: f64) {
-        self.at += number::write_f64(&mut self.room[self.at..], value);
-        self.bytes(*b"\n");
+        self.end(|room| number::write_f64(room, value));
+    }
+
+    /// `} number\n`. Everything in one piece of room of known size, so that its bounds are checked
+    /// once.
+    #[inline]
+    fn end(&mut self, write: impl FnOnce(&mut [u8; LONGEST]) -> usize) {
+        let Some(room) = self.room.get_mut(self.at..).and_then(|room| room.first_chunk_mut())
+        else {
+            return;
+        };
+        let room: &mut [u8; LONGEST + 3] = room;
+        let close = if std::mem::take(&mut self.bare) { *b"  " } else { *b"} " };
+        let number_at = if close[0] == b' ' { 1 } else { 2 };
+        room[..2].copy_from_slice(&close);
+        let Some(digits) = room[number_at..].first_chunk_mut() else { return };
+        let len = write(digits);
+        room[number_at + len] = b'\n';
+        self.at += number_at + len + 1;
     }
 
     pub(super) fn sum_and_count(
@@ -135,12 +152,6 @@ impl Line<'_> {
     }
 
     #[inline]
-    fn bytes<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.room[self.at..self.at + N].copy_from_slice(&bytes);
-        self.at += N;
-    }
-
-    #[inline]
     fn piece(&mut self, piece: &Piece) {
         if piece.len > Piece::SHORT {
             return self.copy(&piece.long);
@@ -153,20 +164,22 @@ impl Line<'_> {
     /// Copies text of any length: from both ends at once, meeting in the middle.
     #[inline]
     fn copy(&mut self, text: &[u8]) {
-        let len = text.len();
-        let room = &mut self.room[self.at..self.at + len];
-        match len {
+        let room = &mut self.room[self.at..self.at + text.len()];
+        self.at += text.len();
+        match text.len() {
             16..=32 => both_ends::<16>(room, text),
             33..=64 => both_ends::<32>(room, text),
             _ => room.copy_from_slice(text),
         }
-        self.at += len;
     }
 }
 
 #[inline]
 fn both_ends<const N: usize>(room: &mut [u8], text: &[u8]) {
-    room[..N].copy_from_slice(&text[..N]);
-    let tail = text.len() - N;
-    room[tail..tail + N].copy_from_slice(&text[tail..tail + N]);
+    if let (Some(room), Some(text)) = (room.first_chunk_mut::<N>(), text.first_chunk()) {
+        *room = *text;
+    }
+    if let (Some(room), Some(text)) = (room.last_chunk_mut::<N>(), text.last_chunk()) {
+        *room = *text;
+    }
 }

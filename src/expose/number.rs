@@ -20,43 +20,41 @@ static PAIRS: [[u8; 2]; 100] = {
 /// Writes an integer; returns how many bytes. Counts of up to eight digits, which nearly all are,
 /// go straight to their place.
 #[inline]
-pub(super) fn write_u64(out: &mut [u8], value: u64) -> usize {
-    match value {
-        0..10_000 => write_small(out, value as usize),
-        10_000..100_000_000 => {
-            let (high, low) = (value as usize / 10_000, value as usize % 10_000);
-            let len = write_small(out, high);
-            write_four(&mut out[len..], low);
-            len + 4
-        }
-        _ => put(out, itoa::Buffer::new().format(value).as_bytes()),
+pub(super) fn write_u64(out: &mut [u8; LONGEST], value: u64) -> usize {
+    if value < 10_000 {
+        let (digits, len) = without_zeroes(value as u32);
+        out[..4].copy_from_slice(&digits);
+        len
+    } else if value < 100_000_000 {
+        let (high, low) = (value as u32 / 10_000, value as u32 % 10_000);
+        let (digits, len) = without_zeroes(high);
+        out[..4].copy_from_slice(&digits);
+        out[len..len + 4].copy_from_slice(&four(low));
+        len + 4
+    } else {
+        put(out, itoa::Buffer::new().format(value).as_bytes())
     }
 }
 
-/// Up to four digits, without leading zeroes.
+/// Up to four digits from the left, and how many.
 #[inline]
-fn write_small(out: &mut [u8], value: usize) -> usize {
+fn without_zeroes(value: u32) -> ([u8; 4], usize) {
     // Sums rather than branches: digit counts of neighbouring series cannot be predicted.
-    let skip = [10, 100, 1000].iter().filter(|power| value < **power).count();
+    let skip = u32::from(value < 10) + u32::from(value < 100) + u32::from(value < 1000);
     let digits = u32::from_le_bytes(four(value)) >> (8 * skip);
-    out[..4].copy_from_slice(&digits.to_le_bytes());
-    4 - skip
+    (digits.to_le_bytes(), 4 - skip as usize)
 }
 
 #[inline]
-fn write_four(out: &mut [u8], value: usize) {
-    out[..4].copy_from_slice(&four(value));
-}
-
-#[inline]
-fn four(value: usize) -> [u8; 4] {
-    let ([a, b], [c, d]) = (PAIRS[value / 100 % 100], PAIRS[value % 100]);
+fn four(value: u32) -> [u8; 4] {
+    let pair = |value: u32| PAIRS[value as usize % 100];
+    let ([a, b], [c, d]) = (pair(value / 100), pair(value));
     [a, b, c, d]
 }
 
 /// Writes a double as Prometheus reads it.
 #[inline]
-pub(super) fn write_f64(out: &mut [u8], value: f64) -> usize {
+pub(super) fn write_f64(out: &mut [u8; LONGEST], value: f64) -> usize {
     if value.trunc() == value && value.abs() < WHOLE {
         if value == 0.0 && value.is_sign_negative() {
             return put(out, b"-0");
@@ -79,7 +77,7 @@ pub(super) fn write_f64(out: &mut [u8], value: f64) -> usize {
 }
 
 #[inline]
-fn put(out: &mut [u8], digits: &[u8]) -> usize {
+fn put(out: &mut [u8; LONGEST], digits: &[u8]) -> usize {
     out[..digits.len()].copy_from_slice(digits);
     digits.len()
 }
