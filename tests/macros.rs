@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Waker};
 use metrics::Label;
 use nissa::snapshot::{Snapshot, Value};
 use nissa::{
-    Level, Registry, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-    histogram,
+    Buckets, Level, Registry, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
 };
 
 /// What `f` records, in a registry of its own.
@@ -166,11 +166,13 @@ fn descriptions_take_every_form() {
         describe_counter!(format!("{}_via_format", "name"), Unit::Nanoseconds, HELP,);
         describe_gauge!(NAME, Unit::Bytes, "Help.");
         describe_histogram!("timed", Unit::Seconds, format!("{HELP} And more."));
+        describe_histogram!("cut", Unit::Bytes, HELP, Buckets::explicit(&[1.0, 2.0]).unwrap(),);
         counter!("literal").increment(1);
         counter!(name).increment(1);
         counter!("name_via_format").increment(1);
         gauge!(NAME).set(1);
         histogram!("timed").record(1);
+        histogram!("cut").record(1);
     });
     let described = |name| {
         let family = snapshot.family(name).unwrap();
@@ -181,6 +183,8 @@ fn descriptions_take_every_form() {
     assert_eq!(described("name_via_format"), (HELP, Some(Unit::Nanoseconds)));
     assert_eq!(described(NAME), ("Help.", Some(Unit::Bytes)));
     assert_eq!(described("timed"), ("Help in a constant. And more.", Some(Unit::Seconds)));
+    assert_eq!(described("cut"), (HELP, Some(Unit::Bytes)));
+    assert_eq!(snapshot.family("cut").unwrap().buckets().unwrap().bounds(), [1.0, 2.0]);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 #![no_implicit_prelude]
 
 use ::nissa::{
-    Level, Registry, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-    histogram,
+    Buckets, Level, Registry, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
 };
 use ::std::string::String;
-use ::std::{assert_eq, clone::Clone, convert::From, format, option::Option};
+use ::std::{assert_eq, clone::Clone, convert::From, default::Default, format, option::Option};
 
 const LABEL: &str = "service";
 
@@ -42,6 +42,7 @@ fn record() {
     describe_counter!("calls", Unit::Count, "Calls.");
     describe_gauge!("level", "Level.");
     describe_histogram!("seconds", Unit::Seconds, "Seconds.");
+    describe_histogram!("seconds", Unit::Seconds, "Seconds.", Buckets::default());
 }
 
 #[::core::prelude::v1::test]
