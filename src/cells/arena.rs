@@ -230,12 +230,13 @@ const UNREAD: u32 = u32::MAX;
 
 #[cfg(not(nissa_loom))]
 impl Reader {
-    pub(crate) fn new(arena: &'static Arena) -> Self {
+    /// To read about so many cells; room for them is made at once, not piece by piece.
+    pub(crate) fn new(arena: &'static Arena, cells: usize) -> Self {
         Self {
             blocks: arena.blocks.lock().clone(),
             shared: &arena.shared,
             position: Vec::new(),
-            totals: Vec::new(),
+            totals: Vec::with_capacity(cells.next_multiple_of(PAGE_CELLS)),
         }
     }
 

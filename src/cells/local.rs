@@ -262,8 +262,8 @@ pub(crate) fn intern(buckets: &Buckets) -> &'static Layout {
     layout
 }
 
-pub(crate) fn reader() -> Reader {
-    Reader::new(&ARENA)
+pub(crate) fn reader(cells: usize) -> Reader {
+    Reader::new(&ARENA, cells)
 }
 
 /// Reads one row into `cells`, just as a [`Reader`] would.

@@ -23,6 +23,21 @@ mod local;
 
 use std::sync::OnceLock;
 
+/// Asks for memory that will be read soon. Only a hint: any address will do, and where there is no
+/// such instruction nothing happens.
+#[inline]
+pub(crate) fn prefetch<T>(address: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch of any address whatever neither faults nor changes anything, and SSE is
+    // part of every x86-64.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
+}
+
 pub(crate) use page::Layout;
 #[cfg(not(nissa_loom))]
 pub(crate) use {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::table::Table;
 use crate::cells::{self, Layout, Reader};
-use crate::entry::{Descriptor, Entry};
+use crate::entry::{Descriptor, Entry, walk};
 use crate::snapshot;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
@@ -60,6 +60,11 @@ impl Family {
         }
     }
 
+    /// About how many cells its series have.
+    pub(super) fn cells(&self) -> usize {
+        self.live.load(Ordering::Relaxed) * self.descriptor.layout.stride()
+    }
+
     pub(super) fn announce(&self, entry: Entry) {
         self.pending.lock().push(entry);
     }
@@ -85,9 +90,9 @@ impl Family {
         let mut cells = Vec::with_capacity(entries.len() * stride);
         if stride == 1 {
             // Not a copy of one word through a call of memcpy.
-            cells.extend(entries.iter().map(|entry| reader.row(entry.cell(), 1)[0]));
+            cells.extend(walk(&entries).map(|entry| reader.row(entry.cell(), 1)[0]));
         } else {
-            for entry in entries.iter() {
+            for entry in walk(&entries) {
                 cells.extend_from_slice(reader.row(entry.cell(), stride));
             }
         }

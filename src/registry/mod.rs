@@ -343,7 +343,8 @@ impl Inner {
             .idle_timeout
             .map(|timeout| Expiry { now: self.config.clock.now(), timeout });
         let families: Vec<Arc<Family>> = self.families.read().by_name.values().cloned().collect();
-        let mut reader = crate::cells::reader();
+        let cells = families.iter().map(|family| family.cells()).sum();
+        let mut reader = crate::cells::reader(cells);
         let mut shown = Vec::with_capacity(families.len());
         for family in &families {
             let (read, forgettable) = family.read(&mut reader, expiry);

@@ -8,7 +8,7 @@ use metrics::Unit;
 use super::{Distribution, Value};
 use crate::buckets::Buckets;
 use crate::cells::Layout;
-use crate::entry::{Descriptor, Entry, Kind};
+use crate::entry::{Descriptor, Entry, Kind, walk};
 use crate::key;
 
 /// A metric and all its series.
@@ -68,7 +68,7 @@ impl Family {
     /// The series, sorted by labels.
     pub fn series(&self) -> impl ExactSizeIterator<Item = Series<'_>> {
         let rows = self.cells.chunks_exact(self.stride());
-        self.entries.iter().zip(rows).map(|(entry, cells)| Series {
+        walk(&self.entries).zip(rows).map(|(entry, cells)| Series {
             layout: self.descriptor.layout,
             entry,
             cells,
