@@ -191,6 +191,40 @@ fn destructors_of_thread_locals_may_record() {
     assert_eq!(snapshot.get("nissa_dropped_total", &lost).unwrap().as_f64(), Some(0.0));
 }
 
+/// A thread's memory goes to the next one while its destructors still record: they must keep off.
+#[test]
+fn a_thread_that_gave_its_memory_away_writes_there_no_more() {
+    const LAST_WORDS: u64 = 5_000;
+    const GENERATIONS: u64 = 100;
+    struct Talker(Counter);
+    impl Drop for Talker {
+        fn drop(&mut self) {
+            (0..LAST_WORDS).for_each(|_| self.0.increment(1));
+        }
+    }
+    thread_local! {
+        static TALKER: RefCell<Option<Talker>> = const { RefCell::new(None) };
+    }
+    let registry = Registry::new();
+    let words = registry.counter("words_total", &[]);
+    let live = || {
+        // Before nissa's own, so that it is destroyed after them.
+        TALKER.set(Some(Talker(words.clone())));
+        (0..LAST_WORDS).for_each(|_| words.increment(1));
+    };
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| {
+                for _ in 0..GENERATIONS {
+                    std::thread::scope(|threads| threads.spawn(live).join()).unwrap();
+                }
+            });
+        }
+    });
+    let total = 4 * GENERATIONS * 2 * LAST_WORDS;
+    assert_eq!(value(&registry, "words_total"), Some(total as f64));
+}
+
 /// A scope kept in a thread-local ends with its thread, at whatever time.
 #[test]
 fn a_scope_may_end_with_its_thread() {
