@@ -92,9 +92,11 @@ const PLAIN: u8 = 1;
 const LEGAL_NAMES: u8 = 2;
 /// The series or its registry may go away, so handles must keep it.
 const MORTAL: u8 = 4;
+/// It takes a place under the limits.
+const COUNTED: u8 = 8;
 
 impl Entry {
-    pub(crate) fn new(row: Row, labels: &Labels, mortal: bool) -> Self {
+    pub(crate) fn new(row: Row, labels: &Labels, mortal: bool, counted: bool) -> Self {
         // Beyond 254 labels the count cannot vouch for a comparison of bytes.
         let plain = labels.plain && labels.count < usize::from(u8::MAX);
         let flag = |flag, on| if on { flag } else { 0 };
@@ -104,7 +106,8 @@ impl Entry {
             labels: u8::try_from(labels.count).unwrap_or(u8::MAX),
             flags: flag(PLAIN, plain)
                 | flag(LEGAL_NAMES, labels.legal_names)
-                | flag(MORTAL, mortal),
+                | flag(MORTAL, mortal)
+                | flag(COUNTED, counted),
         };
         Self(ThinArc::from_header_and_slice(head, labels.text.as_bytes()))
     }
@@ -112,6 +115,11 @@ impl Entry {
     #[inline]
     fn has(&self, flag: u8) -> bool {
         self.0.header.header.flags & flag != 0
+    }
+
+    /// Whether it takes a place under the limits.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.has(COUNTED)
     }
 
     /// Whether handles must keep this series from going away.
@@ -165,14 +173,9 @@ impl Entry {
     /// Whether these are the values of this series' labels, in the order of their names, which
     /// are `names` bytes long each. The caller knows that the names are right.
     #[inline]
-    pub(crate) fn has_values<'v>(
-        &self,
-        values: impl ExactSizeIterator<Item = (usize, &'v str)>,
-    ) -> bool {
-        let head = &self.0.header.header;
-        self.has(PLAIN)
-            && usize::from(head.labels) == values.len()
-            && key::values_match(&self.0.slice, values)
+    pub(crate) fn has_values<'v>(&self, values: impl Iterator<Item = (usize, &'v str)>) -> bool {
+        let count = usize::from(self.0.header.header.labels);
+        self.has(PLAIN) && key::values_match(&self.0.slice, count, values)
     }
 
     pub(crate) fn is_dormant(&self) -> bool {

@@ -191,11 +191,16 @@ macro_rules! __handle {
         SITE.$kind()
     }};
     // Names are literal, values are not: the call site knows all but the values.
-    ($kind:ident; $name:literal $(, $label:literal => $value:expr)+ $(,)?) => {{
-        static SITE: $crate::__private::DynamicSite<{ $crate::__count!($($label)+) }> =
-            $crate::__private::DynamicSite::new($name, [$($label),+]);
-        SITE.$kind([$($crate::__private::text(&$value)),+])
-    }};
+    ($kind:ident; $name:literal $(, $label:literal => $value:expr)+ $(,)?) => {
+        // Evaluated before the static is in scope, which would hide a user's own `SITE`.
+        match [$($crate::__private::text(&$value)),+] {
+            values => {
+                static SITE: $crate::__private::DynamicSite<{ $crate::__count!($($label)+) }> =
+                    $crate::__private::DynamicSite::new($name, [$($label),+]);
+                SITE.$kind(values)
+            }
+        }
+    };
     ($kind:ident; $name:expr $(, $label:expr => $value:expr)* $(,)?) => {
         $crate::__private::$kind(
             $crate::__private::text(&$name),

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::instrument::{Counter, Gauge, Histogram};
 use crate::notice::{self, Notice};
 use crate::registry::{GLOBAL_ID, Registry, RegistryBuilder, epoch, with_current};
+use crate::sync::Mutex;
 
 /// Series a thread remembers for the facade; when full, all are forgotten.
 const CAPACITY: usize = 4096;
@@ -68,9 +69,8 @@ impl Recorder {
             None if !cells::scoped() => GLOBAL_ID,
             None => with_current(|registry| registry.inner.id())?,
         };
-        let found = CACHE.try_with(|cache| cache.try_borrow_mut().ok()?.find(id, key));
-        match found {
-            Ok(Some(found)) => Some(found),
+        match with_cache(|cache| cache.find(id, key)) {
+            Some(Some(found)) => Some(found),
             _ => self.with(|registry| remember(registry, key))?,
         }
     }
@@ -177,7 +177,21 @@ impl HistogramFn for Histogram {
 }
 
 thread_local! {
-    static CACHE: RefCell<Cache> = const { RefCell::new(Cache { table: HashTable::new(), epoch: 0 }) };
+    static CACHE: RefCell<Cache> = const { RefCell::new(Cache::new()) };
+}
+
+/// Uses the thread's memory; once the thread is being torn down, one that all such threads share.
+/// Without it each call would make an `Arc` and free it, and an allocator that counts through the
+/// facade would never come to an end. `None` where it is in use, by this thread or another.
+#[inline]
+fn with_cache<R>(f: impl FnOnce(&mut Cache) -> R) -> Option<R> {
+    static LATE: Mutex<Cache> = Mutex::new(Cache::new());
+    let mut f = Some(f);
+    let own = CACHE.try_with(|cache| {
+        let mut cache = cache.try_borrow_mut().ok()?;
+        f.take().map(|f| f(&mut cache))
+    });
+    own.unwrap_or_else(|_gone| LATE.try_lock().zip(f).map(|(mut cache, f)| f(&mut cache)))
 }
 
 struct Cache {
@@ -230,6 +244,10 @@ macro_rules! instrument {
 instrument!(Counter counter, Gauge gauge, Histogram histogram);
 
 impl Cache {
+    const fn new() -> Self {
+        Self { table: HashTable::new(), epoch: 0 }
+    }
+
     #[inline]
     fn find<T: Instrument>(&mut self, registry: u32, key: &Key) -> Option<Arc<T>> {
         if self.epoch != epoch() {
@@ -271,13 +289,11 @@ fn remember<T: Instrument>(registry: &Registry, key: &Key) -> Option<Arc<T>> {
         key: key.to_retained(),
         handle: T::any(Arc::clone(&handle)),
     };
-    let _ = CACHE.try_with(|cache| {
-        if let Ok(mut cache) = cache.try_borrow_mut() {
-            if cache.table.len() >= CAPACITY {
-                cache.table.clear();
-            }
-            cache.table.insert_unique(key.get_hash(), known, |known| known.key.get_hash());
+    with_cache(|cache| {
+        if cache.table.len() >= CAPACITY {
+            cache.table.clear();
         }
+        cache.table.insert_unique(key.get_hash(), known, |known| known.key.get_hash());
     });
     REMEMBERING.set(false);
     Some(handle)

@@ -14,6 +14,9 @@ use crate::workload::for_each_series;
 /// Series in a registry whose memory is measured, or that is scraped while inserted into.
 pub const MANY: usize = 100_000;
 
+/// How long a system scrapes before the next one's turn.
+const ROUND: Duration = Duration::from_millis(10);
+
 /// Marks a process started by [`child`]; what follows it are its orders.
 pub const CHILD: &str = "--child";
 
@@ -68,8 +71,16 @@ impl Render {
                     hint::black_box(scrapers[i].scrape().len());
                     hint::black_box(scrapers[i].scrape().len());
                 }
-                for _ in 0..if self.fresh { 1 } else { 3 } {
+                if self.fresh {
                     samples.push(timed(|| scrapers[i].scrape().len()));
+                    continue;
+                }
+                // As long as a round of any case, and three scrapes of whoever takes longer.
+                let round = Instant::now();
+                let mut scrapes = 0;
+                while scrapes < 3 || round.elapsed() < ROUND {
+                    samples.push(timed(|| scrapers[i].scrape().len()));
+                    scrapes += 1;
                 }
             }
         }

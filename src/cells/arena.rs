@@ -159,6 +159,22 @@ impl Arena {
         self.rows.lock().free(cell, layout);
     }
 
+    /// A copy of the list, made without allocating under its lock: an allocator that records might
+    /// come back for it.
+    #[cfg(not(nissa_loom))]
+    fn all_blocks(&self) -> Vec<&'static Block> {
+        let mut copy = Vec::new();
+        loop {
+            let len = self.blocks();
+            copy.reserve(len);
+            let blocks = self.blocks.lock();
+            if blocks.len() <= copy.capacity() {
+                copy.extend_from_slice(&blocks);
+                return copy;
+            }
+        }
+    }
+
     /// Visits every copy of the page a row lies on, the shared one last.
     pub(crate) fn for_each_page(&self, cell: CellId, mut visit: impl FnMut(&'static Page)) {
         let blocks = self.blocks.lock();
@@ -233,7 +249,7 @@ impl Reader {
     /// To read about so many cells; room for them is made at once, not piece by piece.
     pub(crate) fn new(arena: &'static Arena, cells: usize) -> Self {
         Self {
-            blocks: arena.blocks.lock().clone(),
+            blocks: arena.all_blocks(),
             shared: &arena.shared,
             position: Vec::new(),
             totals: Vec::with_capacity(cells.next_multiple_of(PAGE_CELLS)),

@@ -22,20 +22,13 @@ static ABANDONED: AtomicBool = AtomicBool::new(false);
 /// Proof that this thread may lock and allocate.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    outermost: bool,
+    was_busy: bool,
 }
 
 /// Enters a slow path, unless this thread is in one already or the process was forked in the
 /// middle of one.
 pub(crate) fn enter() -> Option<Gate> {
-    if BUSY.replace(true) {
-        return None;
-    }
-    let gate = Gate::count(true);
-    if gate.is_none() {
-        BUSY.set(false);
-    }
-    gate
+    if is_busy() { None } else { enter_nested() }
 }
 
 /// Whether this thread is inside.
@@ -45,7 +38,12 @@ pub(crate) fn is_busy() -> bool {
 
 /// Enters from a destructor, which may run inside a slow path: only a fork forbids it.
 pub(crate) fn enter_nested() -> Option<Gate> {
-    Gate::count(false)
+    fork::watch();
+    if abandoned() {
+        return None;
+    }
+    INSIDE.fetch_add(1, Ordering::SeqCst);
+    Some(Gate { was_busy: BUSY.replace(true) })
 }
 
 /// Whether this process was forked from one whose locks may be stuck, so that it can only go on
@@ -54,23 +52,10 @@ pub(crate) fn abandoned() -> bool {
     ABANDONED.load(Ordering::Relaxed)
 }
 
-impl Gate {
-    fn count(outermost: bool) -> Option<Self> {
-        fork::watch();
-        if abandoned() {
-            return None;
-        }
-        INSIDE.fetch_add(1, Ordering::SeqCst);
-        Some(Self { outermost })
-    }
-}
-
 impl Drop for Gate {
     fn drop(&mut self) {
         INSIDE.fetch_sub(1, Ordering::SeqCst);
-        if self.outermost {
-            BUSY.set(false);
-        }
+        BUSY.set(self.was_busy);
     }
 }
 

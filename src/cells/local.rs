@@ -12,6 +12,19 @@ use crate::sync::{AtomicPtr, Mutex};
 
 static ARENA: Arena = Arena::new();
 
+/// Uses the arena's locks, unless this thread is inside one already.
+fn arena<R>(f: impl FnOnce(&'static Arena) -> R) -> Option<R> {
+    thread_local! {
+        static INSIDE: Cell<bool> = const { Cell::new(false) };
+    }
+    if INSIDE.replace(true) {
+        return None;
+    }
+    let result = f(&ARENA);
+    INSIDE.set(false);
+    Some(result)
+}
+
 /// What a recording reads of its thread. Nothing in here has a destructor, so it can be used for
 /// as long as the thread runs, from the destructors of other thread-locals too.
 struct Local {
@@ -75,17 +88,22 @@ pub(crate) fn add_f64(cell: CellId, value: f64) {
     }
 }
 
+/// The largest amount that is added to a sum of doubles: it takes 10¹⁸ of them to overflow it.
+pub(crate) const SUMMABLE: f64 = 1e290;
+
 /// Records a value `n` times into a histogram.
 ///
 /// NaN has no bucket: it is refused and counted. An infinity counts in the outermost bucket but
-/// is left out of the sum, which two of opposite signs would otherwise turn into NaN for ever.
+/// is left out of the sum, which two of opposite signs would otherwise turn into NaN for ever; so
+/// is what is so large that a few of it would come to infinity.
 #[inline]
 pub(crate) fn record(cell: CellId, value: f64, n: u64) {
+    let sum = value * n as f64;
     if let Some(page) = own_page(cell) {
         if let Layout::Histogram(buckets) = page.layout() {
-            if value.is_finite() {
+            if sum.abs() <= SUMMABLE {
                 page.add(cell.offset() + buckets.index(value), n);
-                page.add_f64(cell.offset() + buckets.len(), value * n as f64);
+                page.add_f64(cell.offset() + buckets.len(), sum);
                 return;
             }
         }
@@ -99,7 +117,8 @@ fn record_slow(cell: CellId, value: f64, n: u64) {
     if value.is_nan() {
         return notice::process().count(Notice::NanSample, "");
     }
-    let sum = if value.is_finite() { value * n as f64 } else { 0.0 };
+    let sum = value * n as f64;
+    let sum = if sum.abs() <= SUMMABLE { sum } else { 0.0 };
     slow(cell, |target| {
         let (Target::Own(page) | Target::Shared(page)) = target;
         let Layout::Histogram(buckets) = page.layout() else { return };
@@ -120,7 +139,10 @@ fn record_slow(cell: CellId, value: f64, n: u64) {
 #[inline(never)]
 fn slow(cell: CellId, update: impl FnOnce(Target)) {
     let target = match gate::enter() {
-        Some(_gate) => ARENA.target(attached(), cell),
+        Some(_gate) => {
+            let own = attached();
+            arena(|arena| arena.target(own, cell)).flatten()
+        }
         // Called from inside one of our own slow paths (an allocator that counts), or in the
         // child of a fork: nothing may be locked or allocated.
         None => own_page(cell)
@@ -138,7 +160,7 @@ fn slow(cell: CellId, update: impl FnOnce(Target)) {
 fn attached() -> Option<&'static Block> {
     LOCAL.with(|local| {
         if local.block.get().is_none() && LEAVE.try_with(|_| ()).is_ok() {
-            local.block.set(Some(ARENA.attach()));
+            local.block.set(arena(Arena::attach));
         }
         local.block.get()
     })
@@ -164,7 +186,7 @@ fn shared(cell: CellId, update: impl FnOnce(&Page)) {
 #[cold]
 #[inline(never)]
 fn shared_slow(cell: CellId, update: impl FnOnce(&Page)) {
-    match gate::enter().and_then(|_gate| ARENA.shared_page(cell)) {
+    match gate::enter().and_then(|_gate| arena(|arena| arena.shared_page(cell))?) {
         Some(page) => update(page),
         None => notice::process().count(Notice::UpdateLost, ""),
     }
@@ -204,7 +226,7 @@ pub(crate) fn raise(cell: CellId, value: u64) {
 
 /// [`raise`] for callers that are inside the gate already.
 pub(crate) fn raise_within(_: &gate::Gate, cell: CellId, value: u64) {
-    let Some(page) = ARENA.shared_page(cell) else { return };
+    let Some(Some(page)) = arena(|arena| arena.shared_page(cell)) else { return };
     let own = ARENA.own_sum(cell, 0u64, u64::wrapping_add);
     page.shared_update(cell.offset(), |base| {
         (value > own.wrapping_add(base)).then(|| value.wrapping_sub(own))
@@ -216,7 +238,7 @@ pub(crate) fn raise_f64(cell: CellId, value: f64) {
     let Some(_gate) = gate::enter() else {
         return notice::process().count(Notice::UpdateLost, "");
     };
-    let Some(page) = ARENA.shared_page(cell) else { return };
+    let Some(Some(page)) = arena(|arena| arena.shared_page(cell)) else { return };
     let own = ARENA.own_sum(cell, 0.0, |sum, bits| sum + f64::from_bits(bits));
     page.shared_update(cell.offset(), |base| {
         (value > own + f64::from_bits(base)).then(|| (value - own).to_bits())
@@ -230,7 +252,7 @@ pub(crate) struct Row(CellId);
 impl Row {
     /// `None` when 2³² cells are in use.
     pub(crate) fn new(layout: &'static Layout) -> Option<Self> {
-        ARENA.allocate(layout).map(Self)
+        arena(|arena| arena.allocate(layout)).flatten().map(Self)
     }
 
     #[inline]
@@ -241,9 +263,10 @@ impl Row {
 
 impl Drop for Row {
     fn drop(&mut self) {
-        // In the child of a fork whose locks may be stuck, the row is leaked instead.
+        // In the child of a fork whose locks may be stuck, the row is leaked instead; and where an
+        // allocator lets go of a series from inside one of the arena's own allocations.
         if let Some(_gate) = gate::enter_nested() {
-            ARENA.free(self.0);
+            arena(|arena| arena.free(self.0));
         }
     }
 }

@@ -43,9 +43,9 @@ pub(crate) use page::Layout;
 pub(crate) use {
     arena::Reader,
     local::{
-        Row, add, add_f64, allocated_bytes, blocks, gauge_add, gauge_set, gauge_touched, intern,
-        raise, raise_f64, raise_within, read_row, reader, record, scoped, set_budget, set_scoped,
-        site_cell,
+        Row, SUMMABLE, add, add_f64, allocated_bytes, blocks, gauge_add, gauge_set, gauge_touched,
+        intern, raise, raise_f64, raise_within, read_row, reader, record, scoped, set_budget,
+        set_scoped, site_cell,
     },
     page::CellId,
 };

@@ -72,13 +72,17 @@ pub(super) fn of_labels<'a>(labels: impl Iterator<Item = (Cow<'a, str>, Cow<'a, 
         .iter()
         .map(|(name, _)| underscores(name, key::is_legal_label).into_owned())
         .collect();
+    let clashes = |index: usize| {
+        !key::is_legal_label(&labels[index].0)
+            && written.iter().filter(|other| **other == written[index]).count() > 1
+    };
+    let clash = (0..labels.len()).any(clashes);
     let mut text = String::new();
     for (index, (name, value)) in labels.iter().enumerate() {
-        let clash = written.iter().filter(|other| **other == written[index]).count() > 1;
         if index > 0 {
             text.push(',');
         }
-        if clash && !key::is_legal_label(name) {
+        if clashes(index) || (clash && name.starts_with("U__")) {
             text.push_str(&values(name));
         } else {
             text.push_str(&written[index]);

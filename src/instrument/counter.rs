@@ -45,8 +45,8 @@ impl Counter {
 
 /// A counter of a quantity that has fractions: seconds, joules.
 ///
-/// To every reader it is a counter like any other. Amounts that are negative, infinite or NaN are
-/// dropped and counted (`nissa_dropped_total{reason="invalid_amount"}`).
+/// To every reader it is a counter like any other. Amounts that are negative, NaN, infinite or
+/// close to it (beyond 10²⁹⁰) are dropped and counted (`nissa_dropped_total{reason="invalid_amount"}`).
 ///
 /// ```
 /// let registry = nissa::Registry::new();
@@ -71,7 +71,7 @@ impl FloatCounter {
     #[inline]
     pub fn increment(&self, amount: f64) {
         // False for NaN too.
-        if (0.0..f64::INFINITY).contains(&amount) {
+        if (0.0..=cells::SUMMABLE).contains(&amount) {
             cells::add_f64(self.0.cell, amount);
         } else {
             notice::process().count(Notice::InvalidAmount, "");
@@ -81,7 +81,7 @@ impl FloatCounter {
     /// Raises the total to `value`; a value below the total changes nothing. As costly as
     /// [`Counter::absolute`].
     pub fn absolute(&self, value: f64) {
-        if value.is_finite() {
+        if value <= cells::SUMMABLE {
             cells::raise_f64(self.0.cell, value);
         } else {
             notice::process().count(Notice::InvalidAmount, "");

@@ -11,7 +11,7 @@ use crate::cells;
 /// the sum. `count` is the sum of the buckets, so the two never disagree, and memory never grows.
 ///
 /// NaN is refused and counted (`nissa_dropped_total{reason="nan"}`). An infinity counts in the
-/// outermost bucket and is left out of the sum. A reader that looks while another thread records
+/// outermost bucket and is left out of the sum, as is what is close to one (beyond ±10²⁹⁰). A reader that looks while another thread records
 /// may see the bucket of a value and not yet its share of the sum.
 ///
 /// ```

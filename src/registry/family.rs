@@ -16,7 +16,8 @@ const FEW: usize = 64;
 #[derive(Debug)]
 pub(super) struct Family {
     pub(super) descriptor: Arc<Descriptor>,
-    /// Series that count against the limit: neither dormant nor the overflow one.
+    /// Series that count against the limit: neither dormant, nor the overflow one, nor the crate's
+    /// own.
     pub(super) live: AtomicUsize,
     pub(super) table: Table,
     /// New series, put here by whoever registers them so that registering never waits for a
@@ -62,7 +63,7 @@ impl Family {
 
     /// About how many cells its series have.
     pub(super) fn cells(&self) -> usize {
-        self.live.load(Ordering::Relaxed) * self.descriptor.layout.stride()
+        (self.live.load(Ordering::Relaxed) + 1) * self.descriptor.layout.stride()
     }
 
     pub(super) fn announce(&self, entry: Entry) {
@@ -130,10 +131,10 @@ impl Family {
             let dormant = expiry.now.saturating_sub(idle.since) > expiry.timeout;
             if dormant != entry.is_dormant() {
                 entry.set_dormant(dormant);
-                if dormant {
-                    self.live.fetch_sub(1, Ordering::Relaxed);
-                } else {
-                    self.live.fetch_add(1, Ordering::Relaxed);
+                match (entry.is_counted(), dormant) {
+                    (false, _) => {}
+                    (true, true) => _ = self.live.fetch_sub(1, Ordering::Relaxed),
+                    (true, false) => _ = self.live.fetch_add(1, Ordering::Relaxed),
                 }
             }
             if dormant {

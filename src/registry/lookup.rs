@@ -158,7 +158,8 @@ impl Inner {
             return;
         }
         let entries = family.entries();
-        let complete = entries.len() == family.live.load(Ordering::Relaxed);
+        // All that count, and the overflow series.
+        let complete = entries.len() == family.live.load(Ordering::Relaxed) + 1;
         if !complete || entries.len() > cache::MOST_FULL {
             return;
         }
@@ -196,18 +197,23 @@ impl Inner {
         if let Some(entry) = family.table.find(labels.text.as_bytes()) {
             return Found::Series(family, entry);
         }
-        // The crate's own metrics are few, and needed most when there is no room.
-        let most = |limit: usize| if is_own(name) { usize::MAX } else { limit };
-        if !reserve(&family.live, most(self.config.series_per_family)) {
+        let counted = !is_own(name);
+        if counted && !reserve(&family.live, self.config.series_per_family) {
             return self.overflow(&family, Notice::FamilyFull);
         }
-        if !reserve(&self.series, most(self.config.series)) {
+        if counted && !reserve(&self.series, self.config.series) {
             family.live.fetch_sub(1, Ordering::Relaxed);
             return self.overflow(&family, Notice::RegistryFull);
         }
-        match self.add(&family, &labels) {
-            Some(entry) => Found::Series(family, entry),
-            None => Found::NoRoom,
+        match self.add(&family, &labels, counted) {
+            Ok(entry) => Found::Series(family, entry),
+            Err(there) => {
+                if counted {
+                    family.live.fetch_sub(1, Ordering::Relaxed);
+                    self.series.fetch_sub(1, Ordering::Relaxed);
+                }
+                there.map_or(Found::NoRoom, |entry| Found::Series(family, entry))
+            }
         }
     }
 
@@ -223,30 +229,18 @@ impl Inner {
         }
     }
 
-    /// Adds a series whose place is reserved.
-    fn add(&self, family: &Family, labels: &Labels) -> Option<Entry> {
+    /// Adds a series. `Err` with the one that another thread has added meanwhile, or with none if
+    /// the cells are spent.
+    fn add(&self, family: &Family, labels: &Labels, counted: bool) -> Result<Entry, Option<Entry>> {
         let Some(row) = Row::new(family.descriptor.layout) else {
             self.notices.count(Notice::NoRoom, &family.descriptor.name);
-            self.release(family);
-            return None;
+            return Err(None);
         };
         let mortal = !self.immortal || self.config.idle_timeout.is_some();
-        let entry = Entry::new(row, labels, mortal);
-        match family.table.add(&entry) {
-            Ok(()) => {
-                family.announce(entry.clone());
-                Some(entry)
-            }
-            Err(there) => {
-                self.release(family);
-                Some(there)
-            }
-        }
-    }
-
-    fn release(&self, family: &Family) {
-        family.live.fetch_sub(1, Ordering::Relaxed);
-        self.series.fetch_sub(1, Ordering::Relaxed);
+        let entry = Entry::new(row, labels, mortal, counted);
+        family.table.add(&entry).map_err(Some)?;
+        family.announce(entry.clone());
+        Ok(entry)
     }
 
     #[cold]
@@ -257,12 +251,10 @@ impl Inner {
         if let Some(entry) = family.table.find(labels.text.as_bytes()) {
             return Found::Overflow(Overflow { entry, counted });
         }
-        // Beyond the limits on purpose, and one a family.
-        family.live.fetch_add(1, Ordering::Relaxed);
-        self.series.fetch_add(1, Ordering::Relaxed);
-        match self.add(family, &labels) {
-            Some(entry) => Found::Overflow(Overflow { entry, counted }),
-            None => Found::NoRoom,
+        // Counted by no limit, and one a family.
+        match self.add(family, &labels, false).or_else(|there| there.ok_or(())) {
+            Ok(entry) => Found::Overflow(Overflow { entry, counted }),
+            Err(()) => Found::NoRoom,
         }
     }
 
@@ -295,17 +287,19 @@ impl Inner {
         }
         let collides = families.collides(shape, name);
         let Families { by_name, described, buckets, .. } = &mut *families;
+        let buckets = buckets.remove(name);
+        let mut conflict = buckets.is_some() && shape != Shape::Distribution;
         let descriptor = Descriptor {
             name: name.into(),
-            layout: self.layout(shape, name, buckets.remove(name)),
+            layout: self.layout(shape, name, buckets),
             description: OnceLock::new(),
         };
-        let mut conflict = false;
-        if let Some((kind, description)) = described.remove(name) {
-            conflict = kind != shape.kind();
-            if !conflict {
+        match described.remove(name) {
+            Some((kind, description)) if kind == shape.kind() => {
                 let _ = descriptor.description.set(description);
             }
+            Some(_) => conflict = true,
+            None => {}
         }
         let family = Arc::new(Family::new(Arc::new(descriptor)));
         by_name.insert(name.into(), Arc::clone(&family));

@@ -247,6 +247,10 @@ impl Registry {
     }
 }
 
+// No user's code runs under a registry's locks, so a panic cannot leave it half changed.
+impl std::panic::UnwindSafe for Registry {}
+impl std::panic::RefUnwindSafe for Registry {}
+
 impl Default for Registry {
     fn default() -> Self {
         Self::new()
@@ -348,10 +352,37 @@ impl Inner {
         let mut shown = Vec::with_capacity(families.len());
         for family in &families {
             let (read, forgettable) = family.read(&mut reader, expiry);
+            if read.is_none() && expiry.is_some() {
+                self.forget_empty(family);
+            }
             shown.extend(read);
             self.forget(family, forgettable);
         }
         Snapshot::new(shown, &self.config.global_labels)
+    }
+
+    /// Lets go of a metric that has no series left, but for its description.
+    fn forget_empty(&self, family: &Arc<Family>) {
+        /// The map and the snapshot that asks.
+        const NOBODY: usize = 2;
+        let mut families = self.families.write();
+        // Whoever is about to add a series holds the family, and came by it under this lock.
+        if Arc::strong_count(family) > NOBODY || !family.entries().is_empty() {
+            return;
+        }
+        let name = &family.descriptor.name;
+        families.by_name.remove(name);
+        if let Some(description) = family.descriptor.description.get() {
+            let kind = match family.descriptor.kind() {
+                Kind::Summary => Kind::Histogram,
+                kind => kind,
+            };
+            families.described.insert(name.clone(), (kind, description.clone()));
+        }
+        let buckets = family.descriptor.buckets();
+        if let Some(chosen) = buckets.filter(|buckets| *buckets != self.config.buckets_for(name)) {
+            families.buckets.insert(name.clone(), chosen.clone());
+        }
     }
 
     /// Lets go of idle series that nobody holds.
@@ -361,7 +392,7 @@ impl Inner {
         }
         let mut forgotten = 0;
         for entry in idle {
-            forgotten += usize::from(family.forget(&entry));
+            forgotten += usize::from(family.forget(&entry) && entry.is_counted());
         }
         self.series.fetch_sub(forgotten, Ordering::Relaxed);
         cache::invalidate();

@@ -1,6 +1,5 @@
 //! The naive twin of a registry: maps, and the rules as the documentation states them.
 
-use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
 use nissa::Snapshot;
@@ -43,8 +42,6 @@ pub(crate) struct Model {
     /// Buckets chosen for histograms that do not exist yet.
     chosen: BTreeMap<String, Vec<f64>>,
     notices: BTreeMap<String, u64>,
-    /// Notices that have a series of their own by now, which counts against the limit.
-    shown: BTreeSet<String>,
     series: usize,
 }
 
@@ -80,7 +77,6 @@ impl Model {
             described: BTreeMap::new(),
             chosen: BTreeMap::new(),
             notices: BTreeMap::new(),
-            shown: BTreeSet::new(),
             series: 0,
         }
     }
@@ -123,13 +119,6 @@ impl Model {
             (name.clone(), (family.help.clone(), series.collect()))
         });
         Picture { families: families.collect(), notices: self.notices.clone() }
-    }
-
-    /// A snapshot is taken: what happened gets a series.
-    pub(crate) fn publish(&mut self) {
-        for notice in self.notices.keys() {
-            self.series += usize::from(self.shown.insert(notice.clone()));
-        }
     }
 
     pub(crate) fn describe(&mut self, kind: Kind, name: &str, help: &str) {
@@ -180,11 +169,14 @@ impl Model {
         if family.series.contains_key(&labels) {
             return Some((name.to_owned(), labels));
         }
-        let labels = if family.series.len() >= self.settings.series_per_family {
+        // No limit counts the series that takes what the limits refuse.
+        let counted = family.series.keys().filter(|labels| **labels != overflow_labels()).count();
+        let labels = if counted >= self.settings.series_per_family {
             self.overflow("nissa_overflowed_total family_full")
         } else if self.series >= self.settings.series {
             self.overflow("nissa_overflowed_total registry_full")
         } else {
+            self.series += 1;
             labels
         };
         let family = self.families.get_mut(name).unwrap();
@@ -193,7 +185,6 @@ impl Model {
             self.families.get_mut(name).unwrap().series.entry(labels.clone())
         {
             new.insert(zero);
-            self.series += 1;
         }
         Some((name.to_owned(), labels))
     }
@@ -215,6 +206,9 @@ impl Model {
         }
         let help = fitting.into_iter().next().map(|(_, help)| help);
         let chosen = self.chosen.remove(name);
+        if other.is_empty() && chosen.is_some() && kind != Kind::Histogram {
+            self.note("nissa_dropped_total description_conflict");
+        }
         let bounds = chosen.unwrap_or_else(|| self.settings.bounds.clone());
         let family = Family { kind, help, bounds, series: BTreeMap::new() };
         self.families.insert(name.to_owned(), family);
@@ -248,8 +242,7 @@ impl Model {
     /// The labels of the series that takes what a limit refused.
     fn overflow(&mut self, why: &str) -> Labels {
         self.note(why);
-        self.series += usize::from(self.shown.insert(why.to_owned()));
-        Labels::from([("nissa_overflow".to_owned(), "true".to_owned())])
+        overflow_labels()
     }
 
     pub(crate) fn update(&mut self, place: &Place, update: Update) {
@@ -292,4 +285,8 @@ impl Family {
             Kind::Histogram => Value::Histogram(vec![0; self.bounds.len() + 1], Number(0.0)),
         }
     }
+}
+
+fn overflow_labels() -> Labels {
+    Labels::from([("nissa_overflow".to_owned(), "true".to_owned())])
 }
