@@ -4,7 +4,7 @@
 
 mod host;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use nissa::snapshot::Value;
@@ -151,7 +151,6 @@ fn room_under_the_limits_is_freed() {
     }
 }
 
-// BUG: a name stays for ever, some 600 bytes each, and the limit does not count it.
 #[test]
 fn names_nobody_uses_are_freed() {
     let (builder, clock) = expiring();
@@ -210,20 +209,21 @@ fn cells_are_used_again_without_ghosts() {
 struct Bits {
     label: String,
     begun: AtomicU64,
-    counted: AtomicU64,
-    recorded: AtomicU64,
+    /// By a counter, a histogram, and a counter whose name tells series apart.
+    shown: [AtomicU64; 3],
 }
 
 impl Bits {
     fn new(series: usize) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { label: series.to_string(), begun: zero(), counted: zero(), recorded: zero() }
+        Self { label: series.to_string(), begun: zero(), shown: [zero(), zero(), zero()] }
     }
 }
 
 /// Increments race with the sweep that forgets idle series, through handles that are held and
 /// through ones looked up each time. Every increment must be seen in some snapshot, nothing may be
 /// seen that was not added, and what is held must be complete at the end.
+// BUG: in release mode values of forgotten series show in others; see `scopes.rs`.
 #[test]
 fn no_increment_is_lost_in_a_race_with_the_sweep() {
     let anew: usize = (0..50).map(|_| race()).sum();
@@ -262,8 +262,8 @@ fn race() -> usize {
         }
     });
     for series in &all {
-        let shown = [&series.counted, &series.recorded].map(|bits| bits.load(Relaxed));
-        assert_eq!(shown, [ALL, ALL], "an increment was never shown");
+        let shown = series.shown.each_ref().map(|bits| bits.load(Relaxed));
+        assert_eq!(shown, [ALL; 3], "an increment was never shown");
     }
     anew
 }
@@ -274,11 +274,12 @@ fn work(worker: u64, registry: &Registry, all: &[Bits]) -> Vec<Counter> {
     let held: Vec<Counter> = all.iter().map(hold).collect();
     for bit in worker * BITS..(worker + 1) * BITS {
         for (series, held) in all.iter().zip(&held) {
-            series.begun.fetch_or(1 << bit, Relaxed);
+            series.begun.fetch_or(1 << bit, SeqCst);
             held.increment(1 << bit);
             let labels = [("s", series.label.as_str())];
             registry.counter("c", &labels).increment(1 << bit);
             registry.histogram("h", &labels).record_many(1, 1 << bit);
+            registry.counter(&series.label, &[]).increment(1 << bit);
         }
     }
     held
@@ -288,17 +289,24 @@ fn work(worker: u64, registry: &Registry, all: &[Bits]) -> Vec<Counter> {
 /// shows without what an earlier one did, because they were forgotten and have begun anew.
 fn check(snapshot: &Snapshot, all: &[Bits]) -> usize {
     let mut anew = 0;
-    for name in ["c", "h"] {
-        for series in snapshot.family(name).into_iter().flat_map(|family| family.series()) {
-            let bits = &all[series.label("s").unwrap().parse::<usize>().unwrap()];
+    for family in snapshot.families() {
+        for series in family.series() {
+            let (place, number) = match family.name() {
+                name if name == "held" || name.starts_with("nissa_") => continue,
+                "c" => (0, series.label("s").unwrap()),
+                "h" => (1, series.label("s").unwrap()),
+                name => (2, name.into()),
+            };
+            let bits = &all[number.parse::<usize>().unwrap()];
             let seen = match series.value() {
                 Value::Count(count) => count,
                 Value::Distribution(distribution) => distribution.count(),
                 other => panic!("{other:?}"),
             };
-            assert_eq!(seen & !bits.begun.load(Relaxed), 0, "more is shown than was added");
-            let shown = if name == "c" { &bits.counted } else { &bits.recorded };
-            anew += usize::from(shown.fetch_or(seen, Relaxed) & !seen != 0);
+            let begun = bits.begun.load(SeqCst);
+            let name = family.name();
+            assert_eq!(seen & !begun, 0, "{name}: {seen:#x} is shown, {begun:#x} was added");
+            anew += usize::from(bits.shown[place].fetch_or(seen, Relaxed) & !seen != 0);
         }
     }
     anew

@@ -195,8 +195,6 @@ fn with_a_new_series_each_time() {
     });
 }
 
-// BUG: overflows the stack once a thread's memory of the facade is gone: each call makes an `Arc`
-// and frees it, which is a call again.
 #[test]
 fn through_the_facade() {
     in_child("through_the_facade", || {
@@ -219,7 +217,6 @@ fn in_a_scoped_registry() {
 }
 
 /// The list of entered registries has to grow while it is looked at.
-// BUG: panics, because the list is borrowed.
 #[test]
 fn in_scopes_within_scopes() {
     in_child("in_scopes_within_scopes", || {
@@ -239,8 +236,6 @@ fn while_a_registry_goes() {
     in_child("while_a_registry_goes", || drop_registries(RUNTIME));
 }
 
-// BUG: hangs. `Rows::free` lets the list of free rows grow under the lock of the rows, outside the
-// gate's reach, because `enter_nested` does not close it to the allocator's own metrics.
 #[test]
 fn while_a_registry_goes_with_a_new_series_each_time() {
     in_child("while_a_registry_goes_with_a_new_series_each_time", || drop_registries(FRESH));
@@ -266,8 +261,6 @@ fn drop_registries(mode: u8) {
 }
 
 /// The same, within the making of a thread's first memory.
-// BUG: hangs. `Arena::attach` allocates under the lock of the blocks; the allocator's lookup lets go
-// of a series there, whose row is given back under the same lock.
 #[test]
 fn while_a_thread_records_for_the_first_time() {
     in_child("while_a_thread_records_for_the_first_time", || {
