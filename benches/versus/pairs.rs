@@ -37,8 +37,9 @@ pub fn two_threads(batches: &[Batch], effort: Effort) -> Vec<Option<Figure>> {
 
 /// Nanoseconds for a cache line to get from one processor to the other, by passing it to and fro.
 ///
-/// It tells how far apart the two are. A virtual machine may be moved to other processors at any
-/// moment; what is contended then changes too, by up to four times, and all else does not.
+/// It tells how far apart the two are, which on a virtual machine may change between runs. The
+/// two-thread figures of whatever is contended vary by up to four times from run to run, and this
+/// one does not tell in advance which way.
 pub fn handover(effort: Effort) -> Option<Figure> {
     const PASSES: u64 = 2_000;
     let processors = os::processors();

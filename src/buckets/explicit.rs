@@ -7,7 +7,7 @@ use crate::error::Error;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Explicit {
-    guide: Guide,
+    guide: Option<Guide>,
     /// Sorted and finite, then an infinity that nothing exceeds.
     bounds: Arc<[f64]>,
 }
@@ -23,12 +23,14 @@ const CELLS: usize = 64;
 /// The usual bounds are spread so: Prometheus's eleven need half octaves.
 #[derive(Clone, Debug, PartialEq)]
 struct Guide {
-    /// How many bits to cut off; none fits if this is 0.
+    /// How many bits to cut off.
     shift: u32,
     /// The cut representation of the lowest bound.
     first: i64,
     /// For each cell, how many bounds lie wholly below it.
     below: [u8; CELLS],
+    /// The bounds, then infinities: in place, since every recording reads one.
+    bounds: [f64; CELLS],
 }
 
 impl Explicit {
@@ -60,11 +62,10 @@ impl Explicit {
     /// How many bounds the value exceeds.
     #[inline]
     pub(super) fn index(&self, value: f64) -> usize {
-        if self.guide.shift == 0 {
-            return self.bounds.partition_point(|bound| *bound < value);
+        match &self.guide {
+            Some(guide) => guide.index(value),
+            None => self.bounds.partition_point(|bound| *bound < value),
         }
-        let below = usize::from(self.guide.below[self.guide.cell(value)]);
-        below + usize::from(value > self.bounds[below])
     }
 
     pub(super) fn upper_bound(&self, index: usize) -> f64 {
@@ -88,23 +89,29 @@ impl Explicit {
 }
 
 impl Guide {
-    const NONE: Self = Self { shift: 0, first: 0, below: [0; CELLS] };
-
-    /// The widest cells that hold one bound each; `NONE` if bounds are negative, crowded or many.
-    fn new(sorted: &[f64]) -> Self {
+    /// The widest cells that hold one bound each; none if bounds are negative, crowded or many.
+    fn new(sorted: &[f64]) -> Option<Self> {
         let fits = |shift: &u32| {
             let cell = |bound: &f64| bound.to_bits() >> shift;
             let span = cell(&sorted[sorted.len() - 1]) - cell(&sorted[0]);
             span < CELLS as u64 - 1 && sorted.windows(2).all(|two| cell(&two[0]) < cell(&two[1]))
         };
         if sorted[0] <= 0.0 {
-            return Self::NONE;
+            return None;
         }
-        let Some(shift) = (40..=52).rev().find(fits) else { return Self::NONE };
+        let shift = (40..=52).rev().find(fits)?;
         let first = (sorted[0].to_bits() >> shift) as i64;
-        let guide = Self { shift, first, ..Self::NONE };
+        let mut guide = Self { shift, first, below: [0; CELLS], bounds: [f64::INFINITY; CELLS] };
+        guide.bounds[..sorted.len()].copy_from_slice(sorted);
         let below = |cell| sorted.iter().filter(|bound| guide.cell(**bound) < cell).count() as u8;
-        Self { below: std::array::from_fn(below), ..guide }
+        guide.below = std::array::from_fn(below);
+        Some(guide)
+    }
+
+    #[inline]
+    fn index(&self, value: f64) -> usize {
+        let below = usize::from(self.below[self.cell(value)]);
+        below + usize::from(value > self.bounds[below % CELLS])
     }
 
     /// The cell of any double. Read as integers, negative ones are below every positive one, so
@@ -136,7 +143,7 @@ mod tests {
 
     #[test]
     fn usual_bounds_are_guided() {
-        let guided = |bounds: &[f64]| Explicit::new(bounds).unwrap().guide.shift > 0;
+        let guided = |bounds: &[f64]| Explicit::new(bounds).unwrap().guide.is_some();
         assert!(guided(&super::super::PROMETHEUS_DEFAULT));
         assert!(guided(&[1.0, 2.0, 3.0, 4.0, 5.0]));
         assert!(!guided(&[1.0, 1.0f64.next_up()]) && !guided(&[-1.0, 1.0]));

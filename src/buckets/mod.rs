@@ -40,6 +40,7 @@ pub struct Buckets {
     quantiles: Option<Arc<[f64]>>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there are a few a program, read at every recording")]
 #[derive(Clone, Debug, PartialEq)]
 enum Scheme {
     Explicit(Explicit),

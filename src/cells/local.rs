@@ -102,8 +102,8 @@ pub(crate) fn record(cell: CellId, value: f64, n: u64) {
     if let Some(page) = own_page(cell) {
         if let Layout::Histogram(buckets) = page.layout() {
             if sum.abs() <= SUMMABLE {
-                page.add(cell.offset() + buckets.index(value), n);
-                page.add_f64(cell.offset() + buckets.len(), sum);
+                page.add(cell.offset() + 1 + buckets.index(value), n);
+                page.add_f64(cell.offset(), sum);
                 return;
             }
         }
@@ -122,13 +122,13 @@ fn record_slow(cell: CellId, value: f64, n: u64) {
     slow(cell, |target| {
         let (Target::Own(page) | Target::Shared(page)) = target;
         let Layout::Histogram(buckets) = page.layout() else { return };
-        let (bucket, total) = (cell.offset() + buckets.index(value), cell.offset() + buckets.len());
+        let bucket = cell.offset() + 1 + buckets.index(value);
         if matches!(target, Target::Own(_)) {
             page.add(bucket, n);
-            page.add_f64(total, sum);
+            page.add_f64(cell.offset(), sum);
         } else {
             page.shared_add(bucket, n);
-            page.shared_add_f64(total, sum);
+            page.shared_add_f64(cell.offset(), sum);
         }
     });
 }

@@ -140,16 +140,15 @@ fn histograms_are_not_torn() {
         let recorder = thread::spawn(move || {
             let writer = Writer::attach(arena);
             for bucket in [0, 1] {
-                writer.add(cell, 0);
                 let page = writer.page(cell);
-                page.add(cell.offset() + bucket, 1);
-                page.add_f64(cell.offset() + 2, 1.0);
+                page.add(cell.offset() + 1 + bucket, 1);
+                page.add_f64(cell.offset(), 1.0);
             }
         });
         let read = || {
             let mut row = [0; 3];
             arena.for_each_page(cell, |page| page.add_row_to(cell.offset(), &mut row));
-            (row[0] + row[1], f64::from_bits(row[2]))
+            (row[1] + row[2], f64::from_bits(row[0]))
         };
         let (first, second) = (read(), read());
         assert!(first.0 <= second.0 && second.0 <= 2);

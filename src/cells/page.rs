@@ -54,6 +54,7 @@ impl CellId {
 
 /// What the cells of a row mean. All rows of a page have one layout, kept in the page itself, so
 /// that recording into a histogram finds its buckets without another word at the call site.
+#[allow(clippy::large_enum_variant, reason = "a program has a few, and reads them in place")]
 #[derive(Debug)]
 pub(crate) enum Layout {
     /// One integer.
@@ -63,7 +64,8 @@ pub(crate) enum Layout {
     /// A double that is set, and whether it was since somebody last asked. Lives in the shared
     /// pages only: the last write wins, so it has to be one cell for all threads.
     Gauge,
-    /// One integer per bucket, then the sum of what was recorded as a double.
+    /// The sum of what was recorded as a double, then one integer per bucket. The sum comes first
+    /// so that recording need not ask how many buckets there are.
     Histogram(Buckets),
 }
 
@@ -82,8 +84,7 @@ impl Layout {
         match self {
             Self::Count => false,
             Self::Total => true,
-            Self::Gauge => place == 0,
-            Self::Histogram(buckets) => place == buckets.len(),
+            Self::Gauge | Self::Histogram(_) => place == 0,
         }
     }
 }

@@ -147,9 +147,7 @@ impl Family {
     /// Integers only grow and doubles that only grow have growing bits, so no use goes unseen.
     fn print(&self, row: &[u64]) -> u64 {
         match self.descriptor.layout {
-            Layout::Histogram(buckets) => {
-                row[..buckets.len()].iter().fold(0, |sum, count| sum.wrapping_add(*count))
-            }
+            Layout::Histogram(_) => row[1..].iter().fold(0, |sum, count| sum.wrapping_add(*count)),
             _ => row[0],
         }
     }

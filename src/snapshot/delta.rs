@@ -46,7 +46,7 @@ fn subtract(layout: &Layout, now: &mut [u64], before: &[u64]) {
         Layout::Gauge => return,
         Layout::Total => f64::from_bits(now[0]) < f64::from_bits(before[0]),
         Layout::Count => now[0] < before[0],
-        Layout::Histogram(buckets) => (0..buckets.len()).any(|index| now[index] < before[index]),
+        Layout::Histogram(_) => now[1..].iter().zip(&before[1..]).any(|(now, old)| now < old),
     };
     if went_back {
         return;

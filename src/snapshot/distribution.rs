@@ -17,7 +17,7 @@ use crate::buckets::Buckets;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Distribution<'a> {
     buckets: &'a Buckets,
-    /// A count per bucket, then the sum.
+    /// The sum, then a count per bucket.
     cells: &'a [u64],
 }
 
@@ -33,7 +33,7 @@ impl<'a> Distribution<'a> {
 
     /// The sum of the finite values that were recorded.
     pub fn sum(&self) -> f64 {
-        f64::from_bits(self.cells[self.buckets.len()])
+        f64::from_bits(self.cells[0])
     }
 
     /// The mean of what was recorded, if anything was.
@@ -62,6 +62,6 @@ impl<'a> Distribution<'a> {
     }
 
     pub(crate) fn counts(&self) -> &'a [u64] {
-        &self.cells[..self.buckets.len()]
+        &self.cells[1..]
     }
 }

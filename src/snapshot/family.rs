@@ -80,7 +80,10 @@ impl Family {
         let buckets = self.descriptor.buckets()?;
         let mut counts = vec![0u64; buckets.len()];
         for row in self.cells.chunks_exact(self.stride()) {
-            counts.iter_mut().zip(row).for_each(|(sum, count)| *sum = sum.wrapping_add(*count));
+            counts
+                .iter_mut()
+                .zip(&row[1..])
+                .for_each(|(sum, count)| *sum = sum.wrapping_add(*count));
         }
         buckets.quantile(q, &counts)
     }
