@@ -81,12 +81,13 @@ impl Family {
     }
 
     /// The family as it is now, and the series that may be forgotten: idle, and held by nobody.
+    /// The reader must be younger than `entries` were taken.
     pub(super) fn read(
         &self,
+        entries: Arc<Vec<Entry>>,
         reader: &mut Reader,
         expiry: Option<Expiry>,
     ) -> (Option<snapshot::Family>, Vec<Entry>) {
-        let entries = self.entries();
         let stride = self.descriptor.layout.stride();
         let mut cells = Vec::with_capacity(entries.len() * stride);
         if stride == 1 {
