@@ -1,6 +1,7 @@
 //! A registry of one's own: what macros record goes there, whatever their call sites remember.
 
-mod host;
+// A host may forbid unsafe code: the macros expand to none.
+#![forbid(unsafe_code)]
 
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

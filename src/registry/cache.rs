@@ -128,14 +128,7 @@ pub(crate) fn find(registry: u32, query: &impl Query) -> Option<Handle> {
     let look = |cache: &RefCell<Cache>| {
         // Busy when the table is growing and the allocator records something.
         let cache = cache.try_borrow().ok()?;
-        if cache.epoch != epoch() {
-            return None;
-        }
-        let hash = hash(cache.seed.as_ref()?, registry, query);
-        // Not `HashTable::find`, which calls its closure through a pointer.
-        let mut candidates = cache.table.iter_hash(spread(hash));
-        let found = candidates.find(|memory| memory.answers(hash, registry, query));
-        found.map(|memory| Handle::to(&memory.entry))
+        if cache.epoch == epoch() { cache.find(registry, query) } else { None }
     };
     CACHE.try_with(look).ok().flatten()
 }
@@ -147,6 +140,10 @@ pub(crate) fn missed(registry: u32, query: &impl Query) -> Option<Handle> {
         let mut cache = cache.try_borrow_mut().ok()?;
         if cache.epoch != epoch() {
             cache.forget_useless();
+            let found = cache.find(registry, query);
+            if found.is_some() {
+                return found;
+            }
         }
         cache.refused(registry, query).map(Handle::to)
     };
@@ -220,6 +217,15 @@ impl Memory {
 }
 
 impl Cache {
+    #[inline(always)]
+    fn find(&self, registry: u32, query: &impl Query) -> Option<Handle> {
+        let hash = hash(self.seed.as_ref()?, registry, query);
+        // Not `HashTable::find`, which calls its closure through a pointer.
+        let mut candidates = self.table.iter_hash(spread(hash));
+        let found = candidates.find(|memory| memory.answers(hash, registry, query));
+        found.map(|memory| Handle::to(&memory.entry))
+    }
+
     fn insert(
         &mut self,
         registry: u32,
