@@ -212,6 +212,16 @@ enum AnyHandle {
     Histogram(Arc<Histogram>),
 }
 
+impl AnyHandle {
+    fn is_idle(&self) -> bool {
+        match self {
+            Self::Counter(counter) => counter.0.is_idle(),
+            Self::Gauge(gauge) => gauge.0.is_idle(),
+            Self::Histogram(histogram) => histogram.0.is_idle(),
+        }
+    }
+}
+
 /// A handle type of the facade's three.
 trait Instrument: Sized {
     fn register(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> Self;
@@ -251,9 +261,9 @@ impl Cache {
     #[inline]
     fn find<T: Instrument>(&mut self, registry: u32, key: &Key) -> Option<Arc<T>> {
         if self.epoch != epoch() {
-            // Arcs keep their series alive; let go of all, and find again what is in use.
+            // Arcs keep their series; let go of those that are idle or whose registry has gone.
             self.epoch = epoch();
-            self.table.clear();
+            self.table.retain(|known| !known.handle.is_idle());
         }
         let is_it = |known: &Remembered| {
             known.registry == registry

@@ -21,25 +21,30 @@ use crate::entry::Entry;
 pub(crate) struct Handle {
     cell: CellId,
     /// `None` for a no-op, and for series that live as long as the process.
-    _keep: Option<Entry>,
+    keep: Option<Entry>,
 }
 
 impl Handle {
-    pub(crate) const NOOP: Self = Self { cell: CellId::DISCARD, _keep: None };
+    pub(crate) const NOOP: Self = Self { cell: CellId::DISCARD, keep: None };
 
     /// A handle to a series that cannot go away.
     #[inline]
     pub(crate) fn immortal(cell: CellId) -> Self {
-        Self { cell, _keep: None }
+        Self { cell, keep: None }
     }
 
     pub(crate) fn cell(&self) -> CellId {
         self.cell
     }
 
+    /// Whether the series has left the output, or its registry is gone.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.keep.as_ref().is_some_and(Entry::is_dormant)
+    }
+
     /// A handle to a series, which keeps it if it could otherwise go away.
     #[inline]
     pub(crate) fn to(entry: &Entry) -> Self {
-        Self { cell: entry.cell(), _keep: entry.is_mortal().then(|| entry.clone()) }
+        Self { cell: entry.cell(), keep: entry.is_mortal().then(|| entry.clone()) }
     }
 }
