@@ -223,7 +223,6 @@ impl Bits {
 /// Increments race with the sweep that forgets idle series, through handles that are held and
 /// through ones looked up each time. Every increment must be seen in some snapshot, nothing may be
 /// seen that was not added, and what is held must be complete at the end.
-// BUG: in release mode values of forgotten series show in others; see `scopes.rs`.
 #[test]
 fn no_increment_is_lost_in_a_race_with_the_sweep() {
     let anew: usize = (0..50).map(|_| race()).sum();

@@ -169,8 +169,6 @@ fn a_handle_that_outlives_its_registry_disturbs_nobody() {
 
 /// A reader is in the middle of its work when a registry goes, and one of its cells comes to a new
 /// series that is still to be read.
-// BUG: `Reader` adds up a page of cells once, when it meets the first of its series; a row that
-// changes hands after that is read as what its former owner had counted.
 #[test]
 fn a_reader_shows_nothing_of_a_registry_that_went() {
     const ROUNDS: usize = 300;
