@@ -55,7 +55,7 @@ pub(crate) struct Descriptor {
 impl Descriptor {
     pub(crate) fn kind(&self) -> Kind {
         match self.layout {
-            Layout::Count | Layout::Total => Kind::Counter,
+            Layout::Counter | Layout::FloatCounter => Kind::Counter,
             Layout::Gauge => Kind::Gauge,
             Layout::Histogram(buckets) if buckets.quantiles().is_some() => Kind::Summary,
             Layout::Histogram(_) => Kind::Histogram,
@@ -171,11 +171,15 @@ impl Entry {
     }
 
     /// Whether these are the values of this series' labels, in the order of their names, which
-    /// are `names` bytes long each. The caller knows that the names are right.
+    /// given by their length. The caller knows that the names are right, and that no value is empty.
     #[inline]
-    pub(crate) fn has_values<'v>(&self, values: impl Iterator<Item = (usize, &'v str)>) -> bool {
-        let count = usize::from(self.0.header.header.labels);
-        self.has(PLAIN) && key::values_match(&self.0.slice, count, values)
+    pub(crate) fn has_values<'v>(
+        &self,
+        values: impl ExactSizeIterator<Item = (usize, &'v str)>,
+    ) -> bool {
+        self.has(PLAIN)
+            && usize::from(self.0.header.header.labels) == values.len()
+            && key::values_match(&self.0.slice, values)
     }
 
     pub(crate) fn is_dormant(&self) -> bool {

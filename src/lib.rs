@@ -13,7 +13,7 @@
 //! assert!(text.contains("training_loss 0.234\n"));
 //! ```
 //!
-//! The two nouns: a [`Registry`] holds metrics, a [`Snapshot`](snapshot::Snapshot) is what it held
+//! The two nouns: a [`Registry`] holds metrics, a [`Snapshot`] is what it held
 //! at one moment. The rest:
 //!
 //! - [`counter!`], [`gauge!`] and [`histogram!`] give handles: [`Counter`], [`Gauge`],
@@ -28,7 +28,7 @@
 //! Nothing here starts a thread, opens a port or panics. What is refused or dropped is counted in
 //! a `nissa_*` metric and, with feature `log`, logged once.
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(nissa_loom))))]
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(nissa_loom, allow(dead_code, unused_imports, reason = "only the cells are modelled"))]
 

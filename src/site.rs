@@ -35,7 +35,7 @@ impl Site {
     /// The counter.
     #[inline]
     pub fn counter(&self) -> Counter {
-        Counter(self.handle(Shape::Count))
+        Counter(self.handle(Shape::Counter))
     }
 
     /// The gauge.
@@ -47,7 +47,7 @@ impl Site {
     /// The histogram.
     #[inline]
     pub fn histogram(&self) -> Histogram {
-        Histogram(self.handle(Shape::Distribution))
+        Histogram(self.handle(Shape::Histogram))
     }
 
     #[inline]
@@ -110,7 +110,7 @@ impl<const N: usize> DynamicSite<N> {
     /// The counter.
     #[inline]
     pub fn counter(&self, values: [&str; N]) -> Counter {
-        Counter(self.handle(Shape::Count, values))
+        Counter(self.handle(Shape::Counter, values))
     }
 
     /// The gauge.
@@ -122,7 +122,7 @@ impl<const N: usize> DynamicSite<N> {
     /// The histogram.
     #[inline]
     pub fn histogram(&self, values: [&str; N]) -> Histogram {
-        Histogram(self.handle(Shape::Distribution, values))
+        Histogram(self.handle(Shape::Histogram, values))
     }
 
     #[inline]
@@ -209,8 +209,12 @@ impl<const N: usize> Query for BySite<'_, N> {
 
     #[inline(always)]
     fn is(&self, _: Option<&Descriptor>, entry: &Entry) -> bool {
-        entry
-            .has_values(self.site.order.iter().map(|at| (self.site.written[*at], self.values[*at])))
+        let Self { site, values } = self;
+        if values.iter().any(|value| value.is_empty()) {
+            // A label without a value is absent, so it is not certain which names there are.
+            return entry.matches(&site.order.map(|at| (site.labels[at], values[at])));
+        }
+        entry.has_values(site.order.iter().map(|at| (site.written[*at], values[*at])))
     }
 
     #[inline]
@@ -235,7 +239,7 @@ const fn is_less(a: &str, b: &str) -> bool {
 /// The counter of a name and labels known at run time.
 #[inline]
 pub fn counter(name: &str, labels: &mut [(&str, &str)]) -> Counter {
-    Counter(current(|registry| registry.inner.handle(Shape::Count, name, labels)))
+    Counter(current(|registry| registry.inner.handle(Shape::Counter, name, labels)))
 }
 
 /// The gauge of a name and labels known at run time.
@@ -247,7 +251,7 @@ pub fn gauge(name: &str, labels: &mut [(&str, &str)]) -> Gauge {
 /// The histogram of a name and labels known at run time.
 #[inline]
 pub fn histogram(name: &str, labels: &mut [(&str, &str)]) -> Histogram {
-    Histogram(current(|registry| registry.inner.handle(Shape::Distribution, name, labels)))
+    Histogram(current(|registry| registry.inner.handle(Shape::Histogram, name, labels)))
 }
 
 fn current(f: impl FnOnce(&Registry) -> Handle) -> Handle {

@@ -190,8 +190,8 @@ fn cells_are_used_again_without_ghosts() {
         for family in snapshot.families() {
             for series in family.series() {
                 match series.value() {
-                    Value::Count(count) => assert_eq!(count, 7),
-                    Value::Total(total) => assert_eq!(total, 7.0),
+                    Value::Counter(count) => assert_eq!(count, 7),
+                    Value::FloatCounter(total) => assert_eq!(total, 7.0),
                     Value::Gauge(value) => assert_eq!(value, f64::from(round)),
                     Value::Distribution(distribution) => {
                         assert_eq!(distribution.count(), 7);
@@ -257,7 +257,7 @@ fn race() -> usize {
         anew = sweep.join().unwrap() + check(&registry.snapshot(), all);
         held[0].iter().for_each(|held| held.increment(1 << 60));
         for series in registry.snapshot().family("held").unwrap().series() {
-            assert_eq!(series.value(), Value::Count(ALL + (1 << 60)));
+            assert_eq!(series.value(), Value::Counter(ALL + (1 << 60)));
         }
     });
     for series in &all {
@@ -298,7 +298,7 @@ fn check(snapshot: &Snapshot, all: &[Bits]) -> usize {
             };
             let bits = &all[number.parse::<usize>().unwrap()];
             let seen = match series.value() {
-                Value::Count(count) => count,
+                Value::Counter(count) => count,
                 Value::Distribution(distribution) => distribution.count(),
                 other => panic!("{other:?}"),
             };

@@ -18,7 +18,7 @@ static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, 
 #[track_caller]
 fn count(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> Option<u64> {
     match registry.snapshot().get(name, labels)? {
-        Value::Count(count) => Some(count),
+        Value::Counter(count) => Some(count),
         other => panic!("{name} is no counter: {other:?}"),
     }
 }

@@ -28,7 +28,7 @@ fn a_renamed_label_still_leads_to_its_series() {
     let _scope = registry.enter();
     counter!("primer_total", "some" => "x".to_string()).increment(1);
     let hit = |le: &str| histogram!("b_seconds", "le" => le).record(1);
-    ["1", "2", "3", "1"].map(hit);
+    ["1", "2", "3", "1"].iter().for_each(|le| hit(le));
     match registry.snapshot().get("b_seconds", &[("exported_le", "1")]) {
         Some(Value::Distribution(d)) => assert_eq!(d.count(), 2),
         other => panic!("{other:?}"),
@@ -43,7 +43,7 @@ fn filters_still_hold() {
         .build();
     let _scope = registry.enter();
     let hit = |path: &str| counter!("c_total", "path" => path).increment(1);
-    ["/a", "/b", "/c", "/healthz"].map(hit);
+    ["/a", "/b", "/c", "/healthz"].iter().for_each(|path| hit(path));
     assert_eq!(registry.snapshot().value("c_total"), Some(3.0));
 }
 
@@ -53,7 +53,9 @@ fn escaped_and_empty_values_still_lead_to_their_series() {
     let registry = Registry::builder().series_per_family(2).build();
     let _scope = registry.enter();
     let hit = |user: &str| counter!("d_total", "user" => user, "tenant" => "").increment(1);
-    ["plain", "\"quoted\"", "third", "fourth", "\"quoted\"", "plain"].map(hit);
+    ["plain", "\"quoted\"", "third", "fourth", "\"quoted\"", "plain"]
+        .iter()
+        .for_each(|user| hit(user));
     assert_eq!(count(&registry, "d_total", &[("user", "\"quoted\"")]), Some(2.0));
     assert_eq!(count(&registry, "d_total", &[("user", "plain")]), Some(2.0));
     assert_eq!(count(&registry, "d_total", &[("nissa_overflow", "true")]), Some(2.0));

@@ -159,7 +159,7 @@ fn counts_beyond_the_doubles_are_exact_in_text() {
     assert_eq!(line(&text(&registry), "c_total"), "18446744073709551614");
     let value = registry.snapshot().get("c_total", &[]).unwrap().as_f64();
     assert_eq!(value, Some(u64::MAX as f64));
-    assert_eq!(registry.snapshot().get("c_total", &[]), Some(Value::Count(u64::MAX - 1)));
+    assert_eq!(registry.snapshot().get("c_total", &[]), Some(Value::Counter(u64::MAX - 1)));
 
     registry.histogram("h", &[]).record_many(0, (1 << 53) + 1);
     assert_eq!(line(&text(&registry), "h_count"), "9007199254740993");
@@ -194,7 +194,7 @@ fn absolute_never_goes_back_while_others_increment() {
         let mut last = 0;
         while !(adder.is_finished() && raiser.is_finished()) {
             let snapshot = registry.snapshot();
-            let Some(Value::Count(total)) = snapshot.get("c_total", &[]) else { panic!() };
+            let Some(Value::Counter(total)) = snapshot.get("c_total", &[]) else { panic!() };
             assert!(total >= last, "{total} after {last}");
             last = total;
         }

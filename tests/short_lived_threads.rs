@@ -33,7 +33,8 @@ fn a_hundred_thousand_short_lived_threads_are_exact_and_leave_no_memory_behind()
     };
     // So many threads at a time need their pages once.
     (0..10 * AT_A_TIME).step_by(AT_A_TIME).for_each(batch);
-    let before = (host::resident_bytes(), own("nissa_thread_pages_bytes"), own("nissa_threads"));
+    let before =
+        (host::resident_bytes(), own("nissa_thread_pages_bytes"), own("nissa_threads_peak"));
     (10 * AT_A_TIME..THREADS).step_by(AT_A_TIME).for_each(batch);
 
     let snapshot = Registry::global().snapshot();
@@ -51,7 +52,7 @@ fn a_hundred_thousand_short_lived_threads_are_exact_and_leave_no_memory_behind()
     host::assert_grown_at_most(4 << 20, before.0, "99,500 threads more");
     // The judging thread and the test harness may record too.
     let most = (AT_A_TIME + 4) as f64;
-    assert!(own("nissa_threads") <= most, "{} threads at a time", own("nissa_threads"));
+    assert!(own("nissa_threads_peak") <= most, "{} threads at a time", own("nissa_threads_peak"));
     assert!(before.2 <= most);
     let pages = own("nissa_thread_pages_bytes");
     assert!(pages <= before.1 + (AT_A_TIME * 8 * 8192) as f64 && pages < 8e6, "{pages}");

@@ -43,8 +43,8 @@ fn what_happened_since_leaves_gauges_and_counts_new_series_in_full() {
     histogram.record(3.0);
     registry.counter("c", &[("k", "new")]).increment(4);
     let since = registry.snapshot().since(&before);
-    assert_eq!(since.get("c", &[("k", "old")]), Some(Value::Count(2)));
-    assert_eq!(since.get("c", &[("k", "new")]), Some(Value::Count(4)));
+    assert_eq!(since.get("c", &[("k", "old")]), Some(Value::Counter(2)));
+    assert_eq!(since.get("c", &[("k", "new")]), Some(Value::Counter(4)));
     assert_eq!(since.value("g"), Some(9.0));
     assert_eq!(since.value("s"), Some(0.25));
     let distribution = since.distribution("h").unwrap();

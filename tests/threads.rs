@@ -66,7 +66,7 @@ impl Reader {
                 let labels: Vec<_> = series.labels().collect();
                 let name = format!("{}{labels:?}", family.name());
                 match series.value() {
-                    Value::Count(count) => counts.push((name, count)),
+                    Value::Counter(count) => counts.push((name, count)),
                     Value::Distribution(distribution) => {
                         let buckets: u64 = distribution.buckets().map(|(_, count)| count).sum();
                         assert_eq!(distribution.count(), buckets);
@@ -146,7 +146,7 @@ fn a_join_shows_everything() {
         let there = Arc::clone(&registry);
         let add = move || there.counter("joined_total", &[]).increment(1);
         std::thread::spawn(add).join().unwrap();
-        assert_eq!(registry.snapshot().get("joined_total", &[]), Some(Value::Count(number)));
+        assert_eq!(registry.snapshot().get("joined_total", &[]), Some(Value::Counter(number)));
     }
 }
 
@@ -172,7 +172,7 @@ fn one_series_comes_of_a_race_to_register_it() {
         let snapshot = registry.snapshot();
         assert_eq!(snapshot.family("race_total").unwrap().len(), 20, "round {round}");
         for series in snapshot.family("race_total").unwrap().series() {
-            assert_eq!(series.value(), Value::Count(THREADS as u64));
+            assert_eq!(series.value(), Value::Counter(THREADS as u64));
         }
         assert_eq!(snapshot.value("race_7"), Some(THREADS as f64));
     }

@@ -16,6 +16,15 @@ use super::page::{CellId, Layout, Page};
 
 pub(super) type Directory = [AtomicPtr<Page>];
 
+/// A directory, and the one it replaced, which stays behind for readers that are still in it.
+/// Sizes double, so all old ones together are smaller than the current.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) pages: &'static Directory,
+    /// Never followed; it keeps leak checkers from taking the old directory for lost.
+    pub(super) _outgrown: *const Generation,
+}
+
 /// Entries of a first directory; two in the models, so that they see it outgrown.
 const LEAST: usize = if cfg!(nissa_loom) { 2 } else { 8 };
 
@@ -25,11 +34,9 @@ pub(crate) struct Block {
     /// last update; adopting swaps in true with Acquire, so the next owner goes on from the counts
     /// that are there.
     pub(super) owned: AtomicBool,
-    /// The current directory, thin because it is swapped atomically. Only the owner replaces it
-    /// (for the shared block: whoever holds the arena's lock), after filling the new one, hence
-    /// Release; readers Acquire. An outgrown directory stays behind for readers still in it: sizes
-    /// double, so all old ones together are smaller than the current.
-    pub(super) directory: AtomicPtr<&'static Directory>,
+    /// The current directory. Only the owner replaces it (for the shared block: whoever holds the
+    /// arena's lock), after filling the new one, hence Release; readers Acquire.
+    pub(super) directory: AtomicPtr<Generation>,
 }
 
 impl Block {
@@ -55,10 +62,10 @@ impl Block {
 
     #[inline]
     pub(crate) fn directory(&self) -> &'static Directory {
-        let directory = self.directory.load(Ordering::Acquire);
-        // SAFETY: either null or a leaked `&'static Directory` that was fully written before the
-        // Release store which the Acquire above saw.
-        unsafe { directory.as_ref() }.copied().unwrap_or(&[])
+        let current = self.directory.load(Ordering::Acquire);
+        // SAFETY: either null or a leaked `Generation` that was fully written before the Release
+        // store which the Acquire above saw.
+        unsafe { current.as_ref() }.map_or(&[], |generation| generation.pages)
     }
 
     /// The page a row lies on, if this writer has it.
@@ -88,8 +95,9 @@ impl Block {
             AtomicPtr::new(page.unwrap_or(std::ptr::null_mut()))
         };
         let new: &'static Directory = Box::leak((0..len).map(entry).collect());
-        let thin: &'static mut &'static Directory = Box::leak(Box::new(new));
-        self.directory.store(thin, Ordering::Release);
+        let outgrown = self.directory.load(Ordering::Relaxed).cast_const();
+        let generation = Box::leak(Box::new(Generation { pages: new, _outgrown: outgrown }));
+        self.directory.store(generation, Ordering::Release);
         new
     }
 }

@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU32};
 use loom::thread;
 
 use super::arena::{Arena, Target};
-use super::block::{Block, Directory};
+use super::block::{Block, Directory, Generation};
 use super::page::{CellId, Layout, Page};
 use crate::buckets::Buckets;
 use crate::sync::{AtomicPtr, Ordering};
@@ -63,7 +63,7 @@ fn model(f: impl Fn() + Send + Sync + 'static) {
 fn increments_are_not_lost() {
     model(|| {
         let arena = arena();
-        let cell = arena.allocate(&Layout::Count).unwrap();
+        let cell = arena.allocate(&Layout::Counter).unwrap();
         let write = move || {
             let writer = Writer::attach(arena);
             writer.add(cell, 1);
@@ -84,7 +84,7 @@ fn increments_are_not_lost() {
 fn twin_two_owners_of_one_page() {
     model(|| {
         let arena = arena();
-        let cell = arena.allocate(&Layout::Count).unwrap();
+        let cell = arena.allocate(&Layout::Counter).unwrap();
         let page = arena.shared_page(cell).unwrap();
         let other = thread::spawn(move || page.add(cell.offset(), 1));
         page.add(cell.offset(), 1);
@@ -98,7 +98,7 @@ fn twin_two_owners_of_one_page() {
 fn shared_pages_lose_nothing() {
     model(|| {
         let arena = arena();
-        let cell = arena.allocate(&Layout::Count).unwrap();
+        let cell = arena.allocate(&Layout::Counter).unwrap();
         let write = move || arena.shared_page(cell).unwrap().shared_add(cell.offset(), 1);
         let other = thread::spawn(write);
         write();
@@ -113,10 +113,10 @@ fn shared_pages_lose_nothing() {
 fn twin_shared_page_without_the_lock() {
     model(|| {
         let arena = arena();
-        let cell = arena.allocate(&Layout::Count).unwrap();
+        let cell = arena.allocate(&Layout::Counter).unwrap();
         let block: &'static Block = Box::leak(Box::new(Block::new()));
         let write = move || {
-            let page = block.page(cell).unwrap_or_else(|| block.add_page(cell, &Layout::Count));
+            let page = block.page(cell).unwrap_or_else(|| block.add_page(cell, &Layout::Counter));
             page.shared_add(cell.offset(), 1);
         };
         let other = thread::spawn(write);
@@ -196,7 +196,7 @@ fn twin_leaving_relaxed() {
 fn hand_over(leave: fn(&Block)) {
     model(move || {
         let arena = arena();
-        let cell = arena.allocate(&Layout::Count).unwrap();
+        let cell = arena.allocate(&Layout::Counter).unwrap();
         let live = move || {
             let writer = std::mem::ManuallyDrop::new(Writer::attach(arena));
             writer.add(cell, 1);
@@ -226,7 +226,8 @@ fn twin_directory_shown_empty() {
         let old = writer.block.directory();
         let empty = (0..4).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect();
         let new: &'static Directory = Box::leak(empty);
-        writer.block.directory.store(Box::leak(Box::new(new)), Ordering::Release);
+        let generation = Generation { pages: new, _outgrown: std::ptr::null() };
+        writer.block.directory.store(Box::leak(Box::new(generation)), Ordering::Release);
         for (place, page) in new.iter().zip(old) {
             place.store(page.load(Ordering::Relaxed), Ordering::Release);
         }
@@ -236,7 +237,8 @@ fn twin_directory_shown_empty() {
 fn grow(grow: fn(&Writer, CellId)) {
     model(move || {
         let arena = arena();
-        let cells: Vec<CellId> = (0..8).map(|_| arena.allocate(&Layout::Count).unwrap()).collect();
+        let cells: Vec<CellId> =
+            (0..8).map(|_| arena.allocate(&Layout::Counter).unwrap()).collect();
         let (first, last) = (cells[0], cells[7]);
         assert_eq!((first.page(), last.page()), (1, 2), "the second page needs a new directory");
         let writer = thread::spawn(move || {
@@ -268,7 +270,7 @@ fn twin_call_site_read_relaxed() {
 fn reuse(read_site: Ordering) {
     model(move || {
         let arena = arena();
-        let old = arena.allocate(&Layout::Count).unwrap();
+        let old = arena.allocate(&Layout::Counter).unwrap();
         let (dropped, site) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
         let user = thread::spawn({
             let (dropped, site) = (Arc::clone(&dropped), Arc::clone(&site));
@@ -289,7 +291,7 @@ fn reuse(read_site: Ordering) {
         let mut new = None;
         if dropped.load(Ordering::Acquire) {
             arena.free(old);
-            let cell = arena.allocate(&Layout::Count).unwrap();
+            let cell = arena.allocate(&Layout::Counter).unwrap();
             assert_eq!(cell, old, "the row is used again");
             site.store(cell.raw(), Ordering::Release);
             new = Some(cell);

@@ -58,9 +58,9 @@ impl CellId {
 #[derive(Debug)]
 pub(crate) enum Layout {
     /// One integer.
-    Count,
+    Counter,
     /// One double, added up.
-    Total,
+    FloatCounter,
     /// A double that is set, and whether it was since somebody last asked. Lives in the shared
     /// pages only: the last write wins, so it has to be one cell for all threads.
     Gauge,
@@ -73,7 +73,7 @@ impl Layout {
     /// Cells in a row.
     pub(crate) fn stride(&self) -> usize {
         match self {
-            Self::Count | Self::Total => 1,
+            Self::Counter | Self::FloatCounter => 1,
             Self::Gauge => 2,
             Self::Histogram(buckets) => buckets.len() + 1,
         }
@@ -82,8 +82,8 @@ impl Layout {
     /// Whether the cell at this place of a row adds up as a double rather than as an integer.
     pub(crate) fn is_float(&self, place: usize) -> bool {
         match self {
-            Self::Count => false,
-            Self::Total => true,
+            Self::Counter => false,
+            Self::FloatCounter => true,
             Self::Gauge | Self::Histogram(_) => place == 0,
         }
     }
@@ -170,7 +170,7 @@ impl Page {
     /// Adds this page's cells to `totals`, each as its layout says.
     #[cfg(not(nissa_loom))]
     pub(crate) fn add_to(&self, totals: &mut [u64]) {
-        if matches!(self.layout, Layout::Count) {
+        if matches!(self.layout, Layout::Counter) {
             // The common case, plain enough for vector instructions.
             for (total, cell) in totals.iter_mut().zip(&self.cells) {
                 *total = total.wrapping_add(cell.load(Ordering::Relaxed));

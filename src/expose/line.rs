@@ -7,7 +7,7 @@
 use super::number::{self, LONGEST};
 
 /// The page being written. The buffer's end holds room that is not written yet.
-pub(super) struct Page<'a> {
+pub(super) struct Output<'a> {
     out: &'a mut Vec<u8>,
     pub(super) len: usize,
 }
@@ -30,7 +30,7 @@ pub(super) struct Line<'a> {
     bare: bool,
 }
 
-impl<'a> Page<'a> {
+impl<'a> Output<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
         let len = out.len();
         Self { out, len }
@@ -64,7 +64,7 @@ impl<'a> Page<'a> {
     }
 }
 
-impl Drop for Page<'_> {
+impl Drop for Output<'_> {
     fn drop(&mut self) {
         self.out.truncate(self.len);
     }

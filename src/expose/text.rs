@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::line::{Name, Page, Piece};
+use super::line::{Name, Output, Piece};
 use super::names;
 use super::number::to_string;
 use crate::entry::Kind;
@@ -34,7 +34,7 @@ pub fn text(snapshot: &Snapshot) -> String {
 /// Appends what [`text`] gives to a buffer, which a scraper's next call can use again.
 pub fn text_into(snapshot: &Snapshot, out: &mut Vec<u8>) {
     let global = GlobalLabels(snapshot.global_labels());
-    let mut page = Page::new(out);
+    let mut page = Output::new(out);
     for (family, name) in snapshot.families().zip(names::of_families(snapshot)) {
         header(family, &name, &mut page);
         match family.kind() {
@@ -46,7 +46,7 @@ pub fn text_into(snapshot: &Snapshot, out: &mut Vec<u8>) {
 }
 
 /// `# HELP` and `# TYPE`.
-fn header(family: &Family, name: &str, page: &mut Page<'_>) {
+fn header(family: &Family, name: &str, page: &mut Output<'_>) {
     let mut text = String::new();
     if let Some(help) = family.help().filter(|help| !help.is_empty()) {
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
@@ -57,15 +57,15 @@ fn header(family: &Family, name: &str, page: &mut Page<'_>) {
 }
 
 /// Counters and gauges: one line a series.
-fn numbers(family: &Family, name: &str, global: &GlobalLabels<'_>, page: &mut Page<'_>) {
+fn numbers(family: &Family, name: &str, global: &GlobalLabels<'_>, page: &mut Output<'_>) {
     let name = Name::new(name, "");
     for series in family.series() {
         let labels = global.with(&series);
         let mut line = page.lines(1, &name, &labels);
         line.start(&name, &labels, &Piece::NONE);
         match series.value() {
-            Value::Count(count) => line.end_u64(count),
-            Value::Total(value) | Value::Gauge(value) => line.end_f64(value),
+            Value::Counter(count) => line.end_u64(count),
+            Value::FloatCounter(value) | Value::Gauge(value) => line.end_f64(value),
             Value::Distribution(_) => {}
         }
         page.len = line.at;
@@ -73,7 +73,7 @@ fn numbers(family: &Family, name: &str, global: &GlobalLabels<'_>, page: &mut Pa
 }
 
 /// Histograms: a cumulative line a bucket, then sum and count.
-fn histograms(family: &Family, name: &str, global: &GlobalLabels<'_>, page: &mut Page<'_>) {
+fn histograms(family: &Family, name: &str, global: &GlobalLabels<'_>, page: &mut Output<'_>) {
     let Some(scheme) = family.buckets() else { return };
     let bound = |index| Piece::new(&format!("le=\"{}\"", to_string(scheme.upper_bound(index))));
     let bounds: Vec<Piece> = (0..scheme.len()).map(bound).collect();
@@ -99,7 +99,7 @@ fn histograms(family: &Family, name: &str, global: &GlobalLabels<'_>, page: &mut
 }
 
 /// Summaries: a line a quantile, then sum and count.
-fn summaries(family: &Family, name: &str, global: &GlobalLabels<'_>, page: &mut Page<'_>) {
+fn summaries(family: &Family, name: &str, global: &GlobalLabels<'_>, page: &mut Output<'_>) {
     let quantiles = family.buckets().and_then(|buckets| buckets.quantiles()).unwrap_or(&[]);
     let label = |q: &f64| (*q, Piece::new(&format!("quantile=\"{}\"", to_string(*q))));
     let quantiles: Vec<(f64, Piece)> = quantiles.iter().map(label).collect();

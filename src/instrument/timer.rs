@@ -53,7 +53,7 @@ impl Drop for Timer {
 /// Adds [`timed`](Self::timed) to every future.
 ///
 /// ```
-/// use nissa::TimedFuture;
+/// use nissa::Timed;
 ///
 /// let registry = nissa::Registry::new();
 /// let queries = registry.histogram("query_duration_seconds", &[]);
@@ -70,20 +70,20 @@ impl Drop for Timer {
 /// assert_eq!(answer, 42); // once awaited
 /// assert_eq!(registry.snapshot().distribution("query_duration_seconds").unwrap().count(), 1);
 /// ```
-pub trait TimedFuture: Future + Sized {
+pub trait Timed: Future + Sized {
     /// Records the seconds from the first poll until the future is done or dropped.
-    fn timed(self, histogram: &Histogram) -> Timed<Self> {
-        Timed { future: self, histogram: histogram.clone(), timer: None }
+    fn timed(self, histogram: &Histogram) -> TimedFuture<Self> {
+        TimedFuture { future: self, histogram: histogram.clone(), timer: None }
     }
 }
 
-impl<F: Future> TimedFuture for F {}
+impl<F: Future> Timed for F {}
 
 pin_project_lite::pin_project! {
-    /// A future that records how long it ran; see [`TimedFuture::timed`].
+    /// A future that records how long it ran; see [`Timed::timed`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Timed<F> {
+    pub struct TimedFuture<F> {
         #[pin]
         future: F,
         histogram: Histogram,
@@ -91,7 +91,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F: Future> Future for Timed<F> {
+impl<F: Future> Future for TimedFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {

@@ -1,9 +1,10 @@
 //! All series of one metric, in the order they are shown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::own::is_own;
 use super::table::Table;
 use crate::cells::{self, Layout, Reader};
 use crate::entry::{Descriptor, Entry, walk};
@@ -39,7 +40,7 @@ struct Order {
 #[derive(Clone, Copy, Debug)]
 struct Idle {
     /// The row's contents then, in one number that every use of the series changes.
-    print: u64,
+    fingerprint: u64,
     since: Duration,
 }
 
@@ -100,7 +101,7 @@ impl Family {
         }
         let read =
             |entries, cells| snapshot::Family::new(Arc::clone(&self.descriptor), entries, cells);
-        let Some(expiry) = expiry.filter(|_| !self.descriptor.name.starts_with("nissa_")) else {
+        let Some(expiry) = expiry.filter(|_| !is_own(&self.descriptor.name)) else {
             return ((!entries.is_empty()).then(|| read(entries, cells)), Vec::new());
         };
         let forgettable = self.mark_idle(&entries, &cells, expiry);
@@ -120,13 +121,13 @@ impl Family {
         let mut forgettable = Vec::new();
         for (entry, row) in entries.iter().zip(cells.chunks_exact(self.descriptor.layout.stride()))
         {
-            let print = self.print(row);
-            let fresh = Idle { print, since: expiry.now };
+            let fingerprint = self.fingerprint(row);
+            let fresh = Idle { fingerprint, since: expiry.now };
             let idle = order.idle.entry(entry.cell().raw()).or_insert(fresh);
             // Setting a gauge to the value it has is a use that the value cannot show.
             let touched = matches!(self.descriptor.layout, Layout::Gauge)
                 && cells::gauge_touched(entry.cell());
-            if touched || idle.print != print {
+            if touched || idle.fingerprint != fingerprint {
                 *idle = fresh;
             }
             let dormant = expiry.now.saturating_sub(idle.since) > expiry.timeout;
@@ -146,36 +147,42 @@ impl Family {
     }
 
     /// Integers only grow and doubles that only grow have growing bits, so no use goes unseen.
-    fn print(&self, row: &[u64]) -> u64 {
+    fn fingerprint(&self, row: &[u64]) -> u64 {
         match self.descriptor.layout {
             Layout::Histogram(_) => row[1..].iter().fold(0, |sum, count| sum.wrapping_add(*count)),
             _ => row[0],
         }
     }
 
-    /// Forgets a series that is idle, if nobody holds it and it was not used since it was read.
-    pub(super) fn forget(&self, entry: &Entry) -> bool {
+    /// Forgets those of these series that nobody holds and that were not used since they were
+    /// read. Tells how many of them took a place under the limits.
+    pub(super) fn forget(&self, mut idle: Vec<Entry>) -> usize {
         /// The table, the order, and the caller.
-        const NOBODY: usize = 3;
-        self.table.remove_if(entry, || entry.holders() <= NOBODY && self.drop_unused(entry))
+        const OURS: usize = 3;
+        let mut row = vec![0; self.descriptor.layout.stride()];
+        idle.retain(|entry| {
+            // Under the table's lock nobody can come to hold it, so what is true stays true.
+            self.table
+                .remove_if(entry, || entry.holders() <= OURS && self.is_unused(entry, &mut row))
+        });
+        // All at once: taking them from the order one by one would move it as many times. One of
+        // the same labels may have been registered meanwhile, so labels do not tell them apart.
+        let mut order = self.order.lock();
+        let gone: HashSet<u32> = idle.iter().map(|entry| entry.cell().raw()).collect();
+        if !gone.is_empty() {
+            order.idle.retain(|cell, _| !gone.contains(cell));
+            Arc::make_mut(&mut order.entries).retain(|entry| !gone.contains(&entry.cell().raw()));
+        }
+        idle.iter().filter(|entry| entry.is_counted()).count()
     }
 
-    /// Drops a series from the order unless it was used since it was read. The caller has made
-    /// sure that nobody can use it any more.
-    fn drop_unused(&self, entry: &Entry) -> bool {
-        let mut row = vec![0; self.descriptor.layout.stride()];
-        cells::read_row(entry.cell(), &mut row);
-        let mut order = self.order.lock();
+    /// Whether a series has not been used since it was read.
+    fn is_unused(&self, entry: &Entry, row: &mut [u64]) -> bool {
+        cells::read_row(entry.cell(), row);
+        let order = self.order.lock();
         let seen = order.idle.get(&entry.cell().raw());
         let touched = matches!(self.descriptor.layout, Layout::Gauge) && row[1] != 0;
-        if touched || seen.is_none_or(|idle| idle.print != self.print(&row)) {
-            return false;
-        }
-        order.idle.remove(&entry.cell().raw());
-        if let Ok(at) = order.entries.binary_search_by(|other| other.text().cmp(entry.text())) {
-            Arc::make_mut(&mut order.entries).remove(at);
-        }
-        true
+        !touched && seen.is_some_and(|idle| idle.fingerprint == self.fingerprint(row))
     }
 }
 

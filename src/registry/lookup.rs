@@ -18,10 +18,10 @@ use crate::sync::{AtomicUsize, Ordering};
 /// What a caller takes a metric for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    Count,
-    Total,
+    Counter,
+    FloatCounter,
     Gauge,
-    Distribution,
+    Histogram,
 }
 
 impl Shape {
@@ -29,18 +29,18 @@ impl Shape {
     pub(crate) fn fits(self, layout: &Layout) -> bool {
         matches!(
             (self, layout),
-            (Self::Count, Layout::Count)
-                | (Self::Total, Layout::Total)
+            (Self::Counter, Layout::Counter)
+                | (Self::FloatCounter, Layout::FloatCounter)
                 | (Self::Gauge, Layout::Gauge)
-                | (Self::Distribution, Layout::Histogram(_))
+                | (Self::Histogram, Layout::Histogram(_))
         )
     }
 
     fn kind(self) -> Kind {
         match self {
-            Self::Count | Self::Total => Kind::Counter,
+            Self::Counter | Self::FloatCounter => Kind::Counter,
             Self::Gauge => Kind::Gauge,
-            Self::Distribution => Kind::Histogram,
+            Self::Histogram => Kind::Histogram,
         }
     }
 }
@@ -288,7 +288,7 @@ impl Inner {
         let collides = families.collides(shape, name);
         let Families { by_name, described, buckets, .. } = &mut *families;
         let buckets = buckets.remove(name);
-        let mut conflict = buckets.is_some() && shape != Shape::Distribution;
+        let mut conflict = buckets.is_some() && shape != Shape::Histogram;
         let descriptor = Descriptor {
             name: name.into(),
             layout: self.layout(shape, name, buckets),
@@ -315,10 +315,10 @@ impl Inner {
 
     fn layout(&self, shape: Shape, name: &str, chosen: Option<Buckets>) -> &'static Layout {
         match shape {
-            Shape::Count => &Layout::Count,
-            Shape::Total => &Layout::Total,
+            Shape::Counter => &Layout::Counter,
+            Shape::FloatCounter => &Layout::FloatCounter,
             Shape::Gauge => &Layout::Gauge,
-            Shape::Distribution => {
+            Shape::Histogram => {
                 cells::intern(chosen.as_ref().unwrap_or_else(|| self.config.buckets_for(name)))
             }
         }
@@ -337,7 +337,7 @@ impl Families {
             self.by_name.get(stem).is_some_and(|family| family.descriptor.buckets().is_some())
         };
         let stem = LINES.iter().filter_map(|line| name.strip_suffix(line)).any(is_distribution);
-        let lines = shape == Shape::Distribution
+        let lines = shape == Shape::Histogram
             && LINES.iter().any(|line| self.by_name.contains_key(&*format!("{name}{line}")));
         if *written != *name {
             self.escaped.insert(written.into());

@@ -146,13 +146,13 @@ impl Registry {
     /// The counter of this name and labels. Registers it if it is new; a metric that is of another
     /// kind already, or refused, gives a no-op handle and is counted.
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
-        Counter(self.inner.handle_for(Shape::Count, name, labels))
+        Counter(self.inner.handle_for(Shape::Counter, name, labels))
     }
 
     /// The float counter of this name and labels. A name is either a counter of integers or of
     /// doubles; the first use decides.
     pub fn float_counter(&self, name: &str, labels: &[(&str, &str)]) -> FloatCounter {
-        FloatCounter(self.inner.handle_for(Shape::Total, name, labels))
+        FloatCounter(self.inner.handle_for(Shape::FloatCounter, name, labels))
     }
 
     /// The gauge of this name and labels.
@@ -162,7 +162,7 @@ impl Registry {
 
     /// The histogram of this name and labels, with the buckets the builder chose for the name.
     pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Histogram {
-        Histogram(self.inner.handle_for(Shape::Distribution, name, labels))
+        Histogram(self.inner.handle_for(Shape::Histogram, name, labels))
     }
 
     /// Gives a counter its unit and help text. The first description of a name wins, before or
@@ -375,7 +375,8 @@ impl Inner {
         }
         let name = &family.descriptor.name;
         families.by_name.remove(name);
-        if let Some(description) = family.descriptor.description.get() {
+        let room = families.described.len() < self.config.series;
+        if let Some(description) = family.descriptor.description.get().filter(|_| room) {
             let kind = match family.descriptor.kind() {
                 Kind::Summary => Kind::Histogram,
                 kind => kind,
@@ -393,11 +394,7 @@ impl Inner {
         if idle.is_empty() {
             return;
         }
-        let mut forgotten = 0;
-        for entry in idle {
-            forgotten += usize::from(family.forget(&entry) && entry.is_counted());
-        }
-        self.series.fetch_sub(forgotten, Ordering::Relaxed);
+        self.series.fetch_sub(family.forget(idle), Ordering::Relaxed);
         cache::invalidate();
     }
 }

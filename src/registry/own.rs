@@ -13,9 +13,9 @@ const HELP: [(&str, Kind, &str); 6] = [
     ("nissa_dropped_total", Kind::Counter, "Updates and registrations that went nowhere."),
     ("nissa_overflowed_total", Kind::Counter, "Lookups that a limit sent to an overflow series."),
     ("nissa_adjusted_total", Kind::Counter, "Names and labels that were changed to be valid."),
-    ("nissa_series", Kind::Gauge, "Series in the registry, idle ones included."),
+    ("nissa_series", Kind::Gauge, "Series that take a place under the limits, idle ones included."),
     ("nissa_thread_pages_bytes", Kind::Gauge, "Memory of the pages that threads record into."),
-    ("nissa_threads", Kind::Gauge, "Most threads that ever recorded at one time."),
+    ("nissa_threads_peak", Kind::Gauge, "Most threads that ever recorded at one time."),
 ];
 
 /// Whether a metric is one of the crate's own.
@@ -57,7 +57,7 @@ impl Inner {
         let known = self.own.notices[notice as usize].get();
         known.cloned().or_else(|| {
             let (name, reason) = notice.metric();
-            let entry = self.own_series(Shape::Count, name, &[("reason", reason)])?;
+            let entry = self.own_series(Shape::Counter, name, &[("reason", reason)])?;
             Some(self.own.notices[notice as usize].get_or_init(|| entry).clone())
         })
     }
@@ -66,7 +66,7 @@ impl Inner {
         let sizes = [
             ("nissa_series", self.series.load(Ordering::Relaxed)),
             ("nissa_thread_pages_bytes", cells::allocated_bytes()),
-            ("nissa_threads", cells::blocks()),
+            ("nissa_threads_peak", cells::blocks()),
         ];
         for (name, size) in sizes {
             if let Some(entry) = self.own_series(Shape::Gauge, name, &[]) {

@@ -44,8 +44,8 @@ impl Snapshot {
 fn subtract(layout: &Layout, now: &mut [u64], before: &[u64]) {
     let went_back = match layout {
         Layout::Gauge => return,
-        Layout::Total => f64::from_bits(now[0]) < f64::from_bits(before[0]),
-        Layout::Count => now[0] < before[0],
+        Layout::FloatCounter => f64::from_bits(now[0]) < f64::from_bits(before[0]),
+        Layout::Counter => now[0] < before[0],
         Layout::Histogram(_) => now[1..].iter().zip(&before[1..]).any(|(now, old)| now < old),
     };
     if went_back {

@@ -136,8 +136,8 @@ impl<'a> Series<'a> {
     /// The value.
     pub fn value(&self) -> Value<'a> {
         match self.layout {
-            Layout::Count => Value::Count(self.cells[0]),
-            Layout::Total => Value::Total(f64::from_bits(self.cells[0])),
+            Layout::Counter => Value::Counter(self.cells[0]),
+            Layout::FloatCounter => Value::FloatCounter(f64::from_bits(self.cells[0])),
             Layout::Gauge => Value::Gauge(f64::from_bits(self.cells[0])),
             Layout::Histogram(buckets) => {
                 Value::Distribution(Distribution::new(buckets, self.cells))

@@ -37,9 +37,9 @@ pub struct Snapshot {
 #[non_exhaustive]
 pub enum Value<'a> {
     /// A counter of integers.
-    Count(u64),
+    Counter(u64),
     /// A counter of a quantity that has fractions.
-    Total(f64),
+    FloatCounter(f64),
     /// A gauge.
     Gauge(f64),
     /// A histogram or a summary.
@@ -50,8 +50,8 @@ impl Value<'_> {
     /// The number, of anything but a distribution.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
-            Self::Count(count) => Some(*count as f64),
-            Self::Total(value) | Self::Gauge(value) => Some(*value),
+            Self::Counter(count) => Some(*count as f64),
+            Self::FloatCounter(value) | Self::Gauge(value) => Some(*value),
             Self::Distribution(_) => None,
         }
     }

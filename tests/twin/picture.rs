@@ -38,7 +38,7 @@ impl Picture {
             if is_own(family.name()) {
                 for series in family.series() {
                     let Some(reason) = series.label("reason") else { continue };
-                    let Read::Count(count) = series.value() else { panic!("not a counter") };
+                    let Read::Counter(count) = series.value() else { panic!("not a counter") };
                     picture.notices.insert(format!("{} {reason}", family.name()), count);
                 }
                 continue;
@@ -75,8 +75,8 @@ impl Picture {
 
 pub(crate) fn read(value: Read<'_>) -> Value {
     match value {
-        Read::Count(count) => Value::Counter(count),
-        Read::Total(total) => Value::Float(Number(total)),
+        Read::Counter(count) => Value::Counter(count),
+        Read::FloatCounter(total) => Value::Float(Number(total)),
         Read::Gauge(value) => Value::Gauge(Number(value)),
         Read::Distribution(distribution) => {
             let counts: Vec<u64> = distribution.buckets().map(|(_, count)| count).collect();
