@@ -8,7 +8,7 @@ use triomphe::ThinArc;
 use crate::buckets::Buckets;
 use crate::cells::{self, CellId, Layout, Row};
 use crate::key::{self, Labels};
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicU8, Ordering};
 
 /// What a metric measures, in Prometheus's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,12 +79,17 @@ pub(crate) struct Entry(ThinArc<Head, u8>);
 #[derive(Debug)]
 struct Head {
     row: Row,
-    /// Idle for longer than the registry keeps: not in the output until it is used again. Also
-    /// set when the registry is gone.
-    dormant: AtomicBool,
+    state: AtomicU8,
     labels: u8,
     flags: u8,
 }
+
+/// States of a series. In the output;
+const LIVE: u8 = 0;
+/// idle for longer than the registry keeps, and not in the output until it is used again;
+const DORMANT: u8 = 1;
+/// out of its registry for good, so that nothing may wake it, or the registry itself is gone.
+const GONE: u8 = 2;
 
 /// The labels can be compared with unescaped ones byte by byte.
 const PLAIN: u8 = 1;
@@ -102,7 +107,7 @@ impl Entry {
         let flag = |flag, on| if on { flag } else { 0 };
         let head = Head {
             row,
-            dormant: AtomicBool::new(false),
+            state: AtomicU8::new(LIVE),
             labels: u8::try_from(labels.count).unwrap_or(u8::MAX),
             flags: flag(PLAIN, plain)
                 | flag(LEGAL_NAMES, labels.legal_names)
@@ -182,12 +187,31 @@ impl Entry {
             && key::values_match(&self.0.slice, values)
     }
 
-    pub(crate) fn is_dormant(&self) -> bool {
-        self.0.header.header.dormant.load(Ordering::Relaxed)
+    fn state(&self) -> &AtomicU8 {
+        &self.0.header.header.state
     }
 
+    /// Whether it is not in the output, for now or for good.
+    pub(crate) fn is_dormant(&self) -> bool {
+        self.state().load(Ordering::Relaxed) != LIVE
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.state().load(Ordering::Relaxed) == GONE
+    }
+
+    /// Puts it to sleep or wakes it. Not for a series that is gone.
     pub(crate) fn set_dormant(&self, dormant: bool) {
-        self.0.header.header.dormant.store(dormant, Ordering::Relaxed);
+        self.state().store(if dormant { DORMANT } else { LIVE }, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_gone(&self) {
+        self.state().store(GONE, Ordering::Relaxed);
+    }
+
+    /// Whether both point to the same series, not only to one of the same labels.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0.heap_ptr(), other.0.heap_ptr())
     }
 
     /// How many pointers to this series exist. With Acquire, so that whoever finds itself alone

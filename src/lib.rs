@@ -73,7 +73,7 @@ pub use error::Error;
 pub use {
     entry::Kind,
     instrument::{Counter, FloatCounter, Gauge, Histogram, Timed, TimedFuture, Timer},
-    metrics::{Level, Unit},
+    metrics::{IntoLabels, Label, Level, Unit},
     recorder::{Recorder, install},
     registry::{
         Cardinality, FamilyCardinality, FamilyInfo, LabelCardinality, Matcher, Registry,

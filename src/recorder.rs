@@ -13,9 +13,9 @@ use metrics::{CounterFn, GaugeFn, HistogramFn, Key, KeyName, Metadata, SharedStr
 use crate::cells;
 use crate::entry::Kind;
 use crate::error::Error;
-use crate::instrument::{Counter, Gauge, Histogram};
+use crate::instrument::{Counter, Gauge, Handle, Histogram};
 use crate::notice::{self, Notice};
-use crate::registry::{GLOBAL_ID, Registry, RegistryBuilder, epoch, with_current};
+use crate::registry::{GLOBAL_ID, Registry, RegistryBuilder, Shape, epoch, with_current};
 use crate::sync::Mutex;
 
 /// Series a thread remembers for the facade; when full, all are forgotten.
@@ -223,18 +223,22 @@ impl AnyHandle {
 }
 
 /// A handle type of the facade's three.
-trait Instrument: Sized {
-    fn register(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> Self;
+trait Instrument: Sized + From<Handle> {
+    const SHAPE: Shape;
     fn any(this: Arc<Self>) -> AnyHandle;
     fn of(any: &AnyHandle) -> Option<&Arc<Self>>;
 }
 
 macro_rules! instrument {
-    ($($handle:ident $method:ident),*) => { $(
-        impl Instrument for $handle {
-            fn register(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> Self {
-                registry.$method(name, labels)
+    ($($handle:ident),*) => { $(
+        impl From<Handle> for $handle {
+            fn from(handle: Handle) -> Self {
+                Self(handle)
             }
+        }
+
+        impl Instrument for $handle {
+            const SHAPE: Shape = Shape::$handle;
 
             fn any(this: Arc<Self>) -> AnyHandle {
                 AnyHandle::$handle(this)
@@ -251,7 +255,7 @@ macro_rules! instrument {
     )* };
 }
 
-instrument!(Counter counter, Gauge gauge, Histogram histogram);
+instrument!(Counter, Gauge, Histogram);
 
 impl Cache {
     const fn new() -> Self {
@@ -292,8 +296,20 @@ fn remember<T: Instrument>(registry: &Registry, key: &Key) -> Option<Arc<T>> {
         notice::process().count(Notice::Recursion, key.name());
         return None;
     }
+    /// Also when a logger that is told of a refusal panics.
+    struct Done;
+    impl Drop for Done {
+        fn drop(&mut self) {
+            REMEMBERING.set(false);
+        }
+    }
+    let _done = Done;
     let labels: Vec<(&str, &str)> = key.labels().map(|l| (l.key(), l.value())).collect();
-    let handle = Arc::new(T::register(registry, key.name(), &labels));
+    let (handle, lasting) = registry.inner.lasting_handle(T::SHAPE, key.name(), &labels);
+    let handle = Arc::new(T::from(handle));
+    if !lasting {
+        return Some(handle);
+    }
     let known = Remembered {
         registry: registry.inner.id(),
         key: key.to_retained(),
@@ -305,6 +321,5 @@ fn remember<T: Instrument>(registry: &Registry, key: &Key) -> Option<Arc<T>> {
         }
         cache.table.insert_unique(key.get_hash(), known, |known| known.key.get_hash());
     });
-    REMEMBERING.set(false);
     Some(handle)
 }

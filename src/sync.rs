@@ -1,11 +1,13 @@
 //! The one switch between the real primitives and loom's models of them.
 //!
-//! Nobody else names an atomic or a lock. Under `--cfg nissa_loom` only `buckets` and `cells` are
-//! built, because the rest of the crate keeps its state in statics that loom cannot rewind.
+//! Nobody else names an atomic or a lock, but for what `tests/layering.rs` lists. Under
+//! `--cfg nissa_loom` only `sync`, `error`, `buckets` and most of `cells` are built, because the rest of the crate keeps its state in statics that loom cannot rewind.
 
 #[cfg(not(nissa_loom))]
 mod primitive {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+    };
 
     pub(crate) use parking_lot::{Mutex, RwLock};
 }

@@ -83,9 +83,10 @@ fn endless_label_values_are_cut_marked_and_counted() {
     assert!(kept.ends_with('…') && megabyte.starts_with(kept.trim_end_matches('…')));
     assert_eq!(noted(&registry, "nissa_adjusted_total", "long_value"), Some(1.0));
 
+    // A limit that would leave nothing but the mark is raised to 16.
     let registry = Registry::builder().label_value_bytes(0).build();
-    registry.counter("c_total", &[("value", "any")]).increment(1);
-    assert!(page(&registry).contains("c_total{value=\"…\"} 1\n"));
+    registry.counter("c_total", &[("value", "seventeen letters")]).increment(1);
+    assert!(page(&registry).contains("c_total{value=\"seventeen let…\"} 1\n"));
 }
 
 #[test]

@@ -104,7 +104,12 @@ fn complaints() -> Vec<Complaint> {
         ("given twice", || with(Registry::new(), &[&[("a", "1"), ("a", "2")]])),
         ("reserved", || with(Registry::new(), &[&[("__a", "1")]])),
         ("empty name", || with(Registry::new(), &[&[("", "1")]])),
-        ("too long", || with(Registry::builder().label_value_bytes(1).build(), &[&[("a", "12")]])),
+        ("too long", || {
+            with(
+                Registry::builder().label_value_bytes(16).build(),
+                &[&[("a", "longer than sixteen")]],
+            )
+        }),
     ]
 }
 

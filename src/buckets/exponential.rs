@@ -58,6 +58,9 @@ impl Exponential {
             return Err(Error::buckets("more than 1,000 buckets: narrow the range or the error"));
         }
         scheme.buckets = buckets as usize;
+        if !scheme.upper_bound(scheme.buckets - 2).is_finite() {
+            return Err(Error::buckets("the range ends where doubles do"));
+        }
         Ok(scheme)
     }
 
@@ -171,6 +174,7 @@ mod tests {
         assert!(Exponential::new(0.0, 1.0, 2.0).is_err());
         assert!(Exponential::new(0.05, 0.0, 2.0).is_err());
         assert!(Exponential::new(0.05, 2.0, 1.0).is_err());
+        assert!(Exponential::new(0.3, 1e300, f64::MAX).is_err());
         assert!(Exponential::new(0.002, 1e-9, 1e9).is_err(), "too many buckets");
     }
 

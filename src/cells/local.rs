@@ -17,12 +17,17 @@ fn arena<R>(f: impl FnOnce(&'static Arena) -> R) -> Option<R> {
     thread_local! {
         static INSIDE: Cell<bool> = const { Cell::new(false) };
     }
+    struct Outside;
+    impl Drop for Outside {
+        fn drop(&mut self) {
+            INSIDE.set(false);
+        }
+    }
     if INSIDE.replace(true) {
         return None;
     }
-    let result = f(&ARENA);
-    INSIDE.set(false);
-    Some(result)
+    let _outside = Outside;
+    Some(f(&ARENA))
 }
 
 /// What a recording reads of its thread. Nothing in here has a destructor, so it can be used for

@@ -8,7 +8,7 @@
 //! is, where anything is, a legal name that looks escaped (`U__…`).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::entry::Kind;
 use crate::escape::{underscores, values};
@@ -42,20 +42,15 @@ fn clashes(snapshot: &Snapshot, names: &[Cow<'_, str>]) -> Vec<bool> {
     for name in names {
         *takers.entry(name).or_default() += 1;
     }
-    let kinds: HashMap<&str, Kind> = snapshot
-        .families()
-        .map(|f| f.kind())
-        .zip(names)
-        .map(|(kind, name)| (&**name, kind))
-        .collect();
+    let written = |wanted: Kind| -> HashSet<&str> {
+        let all = snapshot.families().zip(names);
+        all.filter(|(family, _)| family.kind() == wanted).map(|(_, name)| &**name).collect()
+    };
+    let (histograms, summaries) = (written(Kind::Histogram), written(Kind::Summary));
     let taken_by_distribution = |name: &str| {
         ["_bucket", "_count", "_sum"].into_iter().any(|suffix| {
-            let kind = name.strip_suffix(suffix).and_then(|stem| kinds.get(stem));
-            match kind {
-                Some(Kind::Histogram) => true,
-                Some(Kind::Summary) => suffix != "_bucket",
-                _ => false,
-            }
+            let Some(stem) = name.strip_suffix(suffix) else { return false };
+            histograms.contains(stem) || (summaries.contains(stem) && suffix != "_bucket")
         })
     };
     let gives_way = |name: &Cow<'_, str>| {

@@ -141,16 +141,18 @@ impl RegistryBuilder {
         self
     }
 
-    /// The longest label value in bytes (4,096); longer ones are cut, marked with `…` and counted.
+    /// The longest label value in bytes (4,096, and at least 16); longer ones are cut, marked with
+    /// `…` and counted.
     pub fn label_value_bytes(mut self, most: usize) -> Self {
-        self.config.label_value_bytes = most;
+        self.config.label_value_bytes = most.max(16);
         self
     }
 
     /// Leaves series out of the output that were not used for this long (default: never).
     ///
     /// Nothing is lost by it: a handle that is used again brings its series back with all it had
-    /// counted. Looked at whenever a snapshot is taken.
+    /// counted. Looked at whenever a snapshot is taken. Setting a gauge is a use, whatever the
+    /// value; `increment(0)` and an `absolute` that changes nothing are none.
     pub fn idle_timeout(mut self, idle: Duration) -> Self {
         self.config.idle_timeout = Some(idle);
         self
@@ -176,7 +178,7 @@ impl RegistryBuilder {
         self
     }
 
-    /// The registry.
+    /// A registry with these settings, apart from the global one.
     pub fn build(self) -> Registry {
         Registry::with_config(self.config)
     }

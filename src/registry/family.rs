@@ -46,9 +46,11 @@ struct Idle {
 
 /// When series go out of the output.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Expiry {
+pub(super) struct Expiry<'a> {
     pub(super) now: Duration,
     pub(super) timeout: Duration,
+    /// Series of the whole registry that count against its limit.
+    pub(super) series: &'a AtomicUsize,
 }
 
 impl Family {
@@ -87,7 +89,7 @@ impl Family {
         &self,
         entries: Arc<Vec<Entry>>,
         reader: &mut Reader,
-        expiry: Option<Expiry>,
+        expiry: Option<Expiry<'_>>,
     ) -> (Option<snapshot::Family>, Vec<Entry>) {
         let stride = self.descriptor.layout.stride();
         let mut cells = Vec::with_capacity(entries.len() * stride);
@@ -116,11 +118,15 @@ impl Family {
     }
 
     /// Puts series to sleep that were not used for long, and wakes those that were used again.
-    fn mark_idle(&self, entries: &[Entry], cells: &[u64], expiry: Expiry) -> Vec<Entry> {
+    fn mark_idle(&self, entries: &[Entry], cells: &[u64], expiry: Expiry<'_>) -> Vec<Entry> {
         let mut order = self.order.lock();
         let mut forgettable = Vec::new();
         for (entry, row) in entries.iter().zip(cells.chunks_exact(self.descriptor.layout.stride()))
         {
+            // By another reader, since this one began.
+            if entry.is_gone() {
+                continue;
+            }
             let fingerprint = self.fingerprint(row);
             let fresh = Idle { fingerprint, since: expiry.now };
             let idle = order.idle.entry(entry.cell().raw()).or_insert(fresh);
@@ -133,10 +139,14 @@ impl Family {
             let dormant = expiry.now.saturating_sub(idle.since) > expiry.timeout;
             if dormant != entry.is_dormant() {
                 entry.set_dormant(dormant);
-                match (entry.is_counted(), dormant) {
-                    (false, _) => {}
-                    (true, true) => _ = self.live.fetch_sub(1, Ordering::Relaxed),
-                    (true, false) => _ = self.live.fetch_add(1, Ordering::Relaxed),
+                if entry.is_counted() {
+                    // A sleeping series takes no place, even if a thread remembers it for ever.
+                    for count in [&self.live, expiry.series] {
+                        match dormant {
+                            true => count.fetch_sub(1, Ordering::Relaxed),
+                            false => count.fetch_add(1, Ordering::Relaxed),
+                        };
+                    }
                 }
             }
             if dormant {
@@ -155,15 +165,15 @@ impl Family {
     }
 
     /// Forgets those of these series that nobody holds and that were not used since they were
-    /// read. Tells how many of them took a place under the limits.
-    pub(super) fn forget(&self, mut idle: Vec<Entry>) -> usize {
+    /// read.
+    pub(super) fn forget(&self, mut idle: Vec<Entry>) {
         /// The table, the order, and the caller.
         const OURS: usize = 3;
         let mut row = vec![0; self.descriptor.layout.stride()];
         idle.retain(|entry| {
             // Under the table's lock nobody can come to hold it, so what is true stays true.
             self.table
-                .remove_if(entry, || entry.holders() <= OURS && self.is_unused(entry, &mut row))
+                .remove_if(entry, || entry.holders() <= OURS && self.retire_unused(entry, &mut row))
         });
         // All at once: taking them from the order one by one would move it as many times. One of
         // the same labels may have been registered meanwhile, so labels do not tell them apart.
@@ -173,16 +183,21 @@ impl Family {
             order.idle.retain(|cell, _| !gone.contains(cell));
             Arc::make_mut(&mut order.entries).retain(|entry| !gone.contains(&entry.cell().raw()));
         }
-        idle.iter().filter(|entry| entry.is_counted()).count()
     }
 
-    /// Whether a series has not been used since it was read.
-    fn is_unused(&self, entry: &Entry, row: &mut [u64]) -> bool {
+    /// Retires a sleeping series if it has not been used since it was read.
+    fn retire_unused(&self, entry: &Entry, row: &mut [u64]) -> bool {
         cells::read_row(entry.cell(), row);
+        // Under the lock under which series are woken.
         let order = self.order.lock();
         let seen = order.idle.get(&entry.cell().raw());
         let touched = matches!(self.descriptor.layout, Layout::Gauge) && row[1] != 0;
-        !touched && seen.is_some_and(|idle| idle.fingerprint == self.fingerprint(row))
+        let same = seen.is_some_and(|idle| idle.fingerprint == self.fingerprint(row));
+        let unused = same && !touched && entry.is_dormant();
+        if unused {
+            entry.set_gone();
+        }
+        unused
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::cache::{self, ByName, Full, Query};
 use super::family::Family;
-use super::own::is_own;
+use super::own::{is_own, own_names};
 use super::{Families, Inner};
 use crate::buckets::Buckets;
 use crate::cells::{self, Layout, Row, gate};
@@ -51,34 +51,51 @@ pub(super) enum Found {
     Overflow(Overflow),
     /// For good: a filter, a kind or a name forbids it.
     Refused,
-    /// For want of room, which there may be later.
-    NoRoom,
+    /// For now: there is no room, or another kind has the name and may give it up.
+    NotNow,
 }
 
 /// A limit refused the labels.
 pub(crate) struct Overflow {
     /// The family's series that takes the update.
     entry: Entry,
-    /// The registry's own that counts it.
-    counted: Entry,
+    /// The registry's own that counts it, unless the user has taken its name for something else.
+    counted: Option<Entry>,
 }
 
 /// What a lookup came to.
 pub(crate) struct Resolved {
     pub(crate) handle: Handle,
     pub(crate) overflow: Option<Overflow>,
+    /// Whether the same lookup would come to the same as long as the registry lives.
+    pub(crate) lasting: bool,
+}
+
+impl Resolved {
+    fn noop() -> Self {
+        Self { handle: Handle::NOOP, overflow: None, lasting: false }
+    }
 }
 
 impl From<Found> for Resolved {
     /// Counts an overflow, so the gate must be open: the thread may need a page for it.
     fn from(found: Found) -> Self {
         match found {
-            Found::Series(_, entry) => Self { handle: Handle::to(&entry), overflow: None },
-            Found::Overflow(overflow) => {
-                cells::add(overflow.counted.cell(), 1);
-                Self { handle: Handle::to(&overflow.entry), overflow: Some(overflow) }
+            Found::Series(_, entry) => {
+                Self { handle: Handle::to(&entry), overflow: None, lasting: true }
             }
-            Found::Refused | Found::NoRoom => Self { handle: Handle::NOOP, overflow: None },
+            Found::Overflow(overflow) => {
+                if let Some(counted) = &overflow.counted {
+                    cells::add(counted.cell(), 1);
+                }
+                Self {
+                    handle: Handle::to(&overflow.entry),
+                    overflow: Some(overflow),
+                    lasting: false,
+                }
+            }
+            Found::Refused => Self { handle: Handle::NOOP, overflow: None, lasting: true },
+            Found::NotNow => Self::noop(),
         }
     }
 }
@@ -97,11 +114,11 @@ impl Inner {
     #[inline(never)]
     pub(crate) fn resolve(&self, query: &ByName<'_>, memory: &impl Query) -> Resolved {
         if let Some(handle) = cache::missed(self.id, memory) {
-            return Resolved { handle, overflow: None };
+            return Resolved { handle, overflow: None, lasting: false };
         }
         let Some(gate) = gate::enter() else {
             self.notices.count(Notice::Recursion, query.name);
-            return Resolved { handle: Handle::NOOP, overflow: None };
+            return Resolved::noop();
         };
         let found = self.find_or_add(query.shape, query.name, query.labels);
         if let Found::Series(family, entry) = &found {
@@ -126,13 +143,12 @@ impl Inner {
             return (Handle::NOOP, false);
         };
         let found = self.find_or_add(shape, name, labels);
-        // There may be room later.
-        let keep = !matches!(found, Found::Overflow(_) | Found::NoRoom);
         if let Found::Series(_, entry) = &found {
             self.pinned.lock().push(entry.clone());
         }
         drop(gate);
-        (Resolved::from(found).handle, keep)
+        let resolved = Resolved::from(found);
+        (resolved.handle, resolved.lasting)
     }
 
     /// Lets the calling thread refuse further labels of a full metric by itself.
@@ -159,15 +175,19 @@ impl Inner {
         }
         let entries = family.entries();
         // All that count, and the overflow series.
-        let complete = entries.len() == family.live.load(Ordering::Relaxed) + 1;
-        if !complete || entries.len() > cache::MOST_FULL {
+        let live = family.live.load(Ordering::Relaxed);
+        let complete = entries.len() == live + 1;
+        let is_full = live >= self.config.series_per_family
+            || self.series.load(Ordering::Relaxed) >= self.config.series;
+        let Some(counted) = overflow.counted else { return };
+        if !complete || !is_full || entries.len() > cache::MOST_FULL {
             return;
         }
         let full = Full {
             registry: self.id,
             site,
             overflow: overflow.entry,
-            counted: overflow.counted.cell(),
+            counted: counted.cell(),
             value_bytes: self.config.label_value_bytes,
         };
         remember(full, &entries);
@@ -198,28 +218,30 @@ impl Inner {
             return Found::Series(family, entry);
         }
         let counted = !is_own(name);
-        if counted && !reserve(&family.live, self.config.series_per_family) {
-            return self.overflow(&family, Notice::FamilyFull);
-        }
-        if counted && !reserve(&self.series, self.config.series) {
-            family.live.fetch_sub(1, Ordering::Relaxed);
-            return self.overflow(&family, Notice::RegistryFull);
-        }
-        match self.add(&family, &labels, counted) {
-            Ok(entry) => Found::Series(family, entry),
-            Err(there) => {
-                if counted {
-                    family.live.fetch_sub(1, Ordering::Relaxed);
-                    self.series.fetch_sub(1, Ordering::Relaxed);
-                }
-                there.map_or(Found::NoRoom, |entry| Found::Series(family, entry))
+        let make = || {
+            if counted && !reserve(&family.live, self.config.series_per_family) {
+                return Err(Notice::FamilyFull);
             }
+            if counted && !reserve(&self.series, self.config.series) {
+                family.live.fetch_sub(1, Ordering::Relaxed);
+                return Err(Notice::RegistryFull);
+            }
+            self.make(&family, &labels, counted)
+        };
+        match family.table.find_or_add(labels.text.as_bytes(), make) {
+            Ok(entry) => Found::Series(family, entry),
+            Err(Notice::NoRoom) => Found::NotNow,
+            Err(why) => self.overflow(&family, why),
         }
     }
 
     fn rules(&self, family: &Family) -> Rules<'_> {
         Rules {
-            value_bytes: self.config.label_value_bytes,
+            value_bytes: if is_own(&family.descriptor.name) {
+                usize::MAX
+            } else {
+                self.config.label_value_bytes
+            },
             reserved: match family.descriptor.kind() {
                 Kind::Histogram => &["le"],
                 Kind::Summary => &["quantile"],
@@ -229,16 +251,18 @@ impl Inner {
         }
     }
 
-    /// Adds a series. `Err` with the one that another thread has added meanwhile, or with none if
-    /// the cells are spent.
-    fn add(&self, family: &Family, labels: &Labels, counted: bool) -> Result<Entry, Option<Entry>> {
+    /// A new series. Fails when the cells are spent, which takes 2³² of them.
+    fn make(&self, family: &Family, labels: &Labels, counted: bool) -> Result<Entry, Notice> {
         let Some(row) = Row::new(family.descriptor.layout) else {
+            if counted {
+                family.live.fetch_sub(1, Ordering::Relaxed);
+                self.series.fetch_sub(1, Ordering::Relaxed);
+            }
             self.notices.count(Notice::NoRoom, &family.descriptor.name);
-            return Err(None);
+            return Err(Notice::NoRoom);
         };
         let mortal = !self.immortal || self.config.idle_timeout.is_some();
         let entry = Entry::new(row, labels, mortal, counted);
-        family.table.add(&entry).map_err(Some)?;
         family.announce(entry.clone());
         Ok(entry)
     }
@@ -246,15 +270,12 @@ impl Inner {
     #[cold]
     fn overflow(&self, family: &Family, why: Notice) -> Found {
         self.notices.log_once(why, &family.descriptor.name);
-        let Some(counted) = self.own_notice(why) else { return Found::NoRoom };
         let labels = Labels::overflow();
-        if let Some(entry) = family.table.find(labels.text.as_bytes()) {
-            return Found::Overflow(Overflow { entry, counted });
-        }
         // Counted by no limit, and one a family.
-        match self.add(family, &labels, false).or_else(|there| there.ok_or(())) {
-            Ok(entry) => Found::Overflow(Overflow { entry, counted }),
-            Err(()) => Found::NoRoom,
+        let make = || self.make(family, &labels, false);
+        match family.table.find_or_add(labels.text.as_bytes(), make) {
+            Ok(entry) => Found::Overflow(Overflow { entry, counted: self.own_notice(why) }),
+            Err(_spent) => Found::NotNow,
         }
     }
 
@@ -267,7 +288,9 @@ impl Inner {
         };
         if !shape.fits(family.descriptor.layout) {
             self.notices.count(Notice::KindConflict, name);
-            return Err(Found::Refused);
+            // Where names are given up, this one may be free for another kind later.
+            let for_good = self.config.idle_timeout.is_none();
+            return Err(if for_good { Found::Refused } else { Found::NotNow });
         }
         Ok(family)
     }
@@ -279,11 +302,19 @@ impl Inner {
         }
         if self.series.load(Ordering::Relaxed) >= self.config.series && !is_own(name) {
             self.notices.count(Notice::NoRoom, name);
-            return Err(Found::NoRoom);
+            return Err(Found::NotNow);
         }
         let mut families = self.families.write();
         if let Some(family) = families.by_name.get(name) {
             return Ok(Arc::clone(family));
+        }
+        // A metric whose only series is the overflow one counts against no other limit.
+        let users = families.by_name.len()
+            - own_names().filter(|own| families.by_name.contains_key(*own)).count();
+        if users >= self.config.series && !is_own(name) {
+            drop(families);
+            self.notices.count(Notice::NoRoom, name);
+            return Err(Found::NotNow);
         }
         let collides = families.collides(shape, name);
         let Families { by_name, described, buckets, .. } = &mut *families;
@@ -330,7 +361,7 @@ impl Families {
     /// mind what it may write this one as.
     fn collides(&mut self, shape: Shape, name: &str) -> bool {
         let written = escape::underscores(name, key::is_legal_name);
-        let taken = self.escaped.contains(&*written)
+        let taken = self.escaped.contains_key(&*written)
             || (*written != *name && self.by_name.contains_key(&*written));
         const LINES: [&str; 3] = ["_bucket", "_count", "_sum"];
         let is_distribution = |stem: &str| {
@@ -340,9 +371,21 @@ impl Families {
         let lines = shape == Shape::Histogram
             && LINES.iter().any(|line| self.by_name.contains_key(&*format!("{name}{line}")));
         if *written != *name {
-            self.escaped.insert(written.into());
+            *self.escaped.entry(written.into()).or_default() += 1;
         }
         taken || stem || lines
+    }
+
+    /// Takes a metric out, and with it what `collides` kept in mind.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.by_name.remove(name);
+        let written = escape::underscores(name, key::is_legal_name);
+        if let Some(count) = self.escaped.get_mut(&*written).filter(|_| *written != *name) {
+            *count -= 1;
+            if *count == 0 {
+                self.escaped.remove(&*written);
+            }
+        }
     }
 }
 

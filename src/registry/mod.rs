@@ -14,7 +14,7 @@ mod report;
 mod scope;
 mod table;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -82,8 +82,8 @@ struct Families {
     described: BTreeMap<Box<str>, (Kind, Description)>,
     /// Buckets chosen by name for histograms that nobody has used yet.
     buckets: BTreeMap<Box<str>, Buckets>,
-    /// What the text format may write illegal names as.
-    escaped: HashSet<Box<str>>,
+    /// What the text format may write illegal names as, and how many of them so.
+    escaped: HashMap<Box<str>, usize>,
 }
 
 /// Known without asking, so that a thread's memory can be searched before the registry is.
@@ -103,6 +103,9 @@ impl Registry {
     }
 
     /// The registry that macros use unless the thread has entered another.
+    ///
+    /// A global allocator may use the macros, but not call this before something else has: making
+    /// the registry allocates.
     pub fn global() -> &'static Self {
         // Inside the gate, so that an allocator that counts does not come back here meanwhile.
         match GLOBAL.get() {
@@ -285,6 +288,20 @@ impl Inner {
         self.id
     }
 
+    /// A handle for the facade to keep, and whether it may.
+    pub(crate) fn lasting_handle(
+        &self,
+        shape: Shape,
+        name: &str,
+        labels: &[(&str, &str)],
+    ) -> (Handle, bool) {
+        let mut labels = labels.to_vec();
+        crate::key::sort(&mut labels);
+        let query = ByName { shape, name, labels: &labels };
+        let resolved = self.resolve(&query, &query);
+        (resolved.handle, resolved.lasting)
+    }
+
     pub(crate) fn handle_for(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Handle {
         // Sorting needs a copy. On the stack, so that an allocator can be instrumented.
         let mut few = [("", ""); 16];
@@ -342,10 +359,11 @@ impl Inner {
     fn snapshot(&self) -> Snapshot {
         let Some(gate) = gate::enter() else { return Snapshot::default() };
         self.publish_own(&gate);
-        let expiry = self
-            .config
-            .idle_timeout
-            .map(|timeout| Expiry { now: self.config.clock.now(), timeout });
+        let expiry = self.config.idle_timeout.map(|timeout| Expiry {
+            now: self.config.clock.now(),
+            timeout,
+            series: &self.series,
+        });
         let families: Vec<Arc<Family>> = self.families.read().by_name.values().cloned().collect();
         // All series before any cell: a reader adds a page up once, and what it saw there of a row
         // must not be shown for a series that was given the row later. Held, rows stay theirs.
@@ -374,7 +392,7 @@ impl Inner {
             return;
         }
         let name = &family.descriptor.name;
-        families.by_name.remove(name);
+        families.remove(name);
         let room = families.described.len() < self.config.series;
         if let Some(description) = family.descriptor.description.get().filter(|_| room) {
             let kind = match family.descriptor.kind() {
@@ -384,7 +402,9 @@ impl Inner {
             families.described.insert(name.clone(), (kind, description.clone()));
         }
         let buckets = family.descriptor.buckets();
-        if let Some(chosen) = buckets.filter(|buckets| *buckets != self.config.buckets_for(name)) {
+        if let Some(chosen) = buckets.filter(|buckets| {
+            families.buckets.len() < self.config.series && *buckets != self.config.buckets_for(name)
+        }) {
             families.buckets.insert(name.clone(), chosen.clone());
         }
     }
@@ -394,7 +414,7 @@ impl Inner {
         if idle.is_empty() {
             return;
         }
-        self.series.fetch_sub(family.forget(idle), Ordering::Relaxed);
+        family.forget(idle);
         cache::invalidate();
     }
 }
@@ -403,7 +423,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         for family in self.families.get_mut().by_name.values() {
             // So that threads that remember them let go.
-            family.table.for_each(|entry| entry.set_dormant(true));
+            family.table.for_each(Entry::set_gone);
         }
         cache::invalidate();
     }

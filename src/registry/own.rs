@@ -18,9 +18,14 @@ const HELP: [(&str, Kind, &str); 6] = [
     ("nissa_threads_peak", Kind::Gauge, "Most threads that ever recorded at one time."),
 ];
 
+/// The names of the crate's own metrics.
+pub(super) fn own_names() -> impl Iterator<Item = &'static str> {
+    HELP.iter().map(|(name, ..)| *name)
+}
+
 /// Whether a metric is one of the crate's own.
 pub(super) fn is_own(name: &str) -> bool {
-    HELP.iter().any(|(own, ..)| *own == name)
+    own_names().any(|own| own == name)
 }
 
 /// The series that show a registry's notices, once there is something to show.

@@ -35,22 +35,28 @@ impl Table {
         shard.find(hash, |entry| entry.text() == text).cloned()
     }
 
-    /// Adds a series, unless another thread was quicker: then `Err` with the one that is there.
-    pub(super) fn add(&self, entry: &Entry) -> Result<(), Entry> {
-        let hash = hash(entry.text());
-        let crowded = {
+    /// The series of these labels, made if there is none. Made under the lock, so that two threads
+    /// that come with the same labels do not both take a place for them.
+    pub(super) fn find_or_add<E>(
+        &self,
+        text: &[u8],
+        make: impl FnOnce() -> Result<Entry, E>,
+    ) -> Result<Entry, E> {
+        let hash = hash(text);
+        let (entry, crowded) = {
             let shards = self.shards.read();
             let mut shard = shard(&shards, hash).write();
-            if let Some(there) = shard.find(hash, |there| there.text() == entry.text()) {
-                return Err(there.clone());
+            if let Some(there) = shard.find(hash, |there| there.text() == text) {
+                return Ok(there.clone());
             }
+            let entry = make()?;
             shard.insert_unique(hash, entry.clone(), rehash);
-            shards.len() == 1 && shard.len() > CROWDED
+            (entry, shards.len() == 1 && shard.len() > CROWDED)
         };
         if crowded {
             self.split();
         }
-        Ok(())
+        Ok(entry)
     }
 
     /// Removes a series that `is_unused`, which is asked under the lock: what it finds true stays
@@ -59,7 +65,7 @@ impl Table {
         let hash = hash(entry.text());
         let shards = self.shards.read();
         let mut shard = shard(&shards, hash).write();
-        match shard.find_entry(hash, |there| there.text() == entry.text()) {
+        match shard.find_entry(hash, |there| there.is_same(entry)) {
             Ok(found) if is_unused() => {
                 found.remove();
                 true

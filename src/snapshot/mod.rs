@@ -76,6 +76,12 @@ impl Snapshot {
     /// The value of the series with exactly these labels, in any order.
     pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<Value<'_>> {
         let family = self.family(name)?;
+        let twice = |(index, label): (usize, &(&str, &str))| {
+            labels[..index].iter().any(|before| before.0 == label.0)
+        };
+        if labels.iter().enumerate().any(twice) {
+            return None;
+        }
         let is_it = |series: &Series<'_>| {
             series.labels().count() == labels.len()
                 && labels.iter().all(|(label, value)| series.label(label).as_deref() == Some(value))

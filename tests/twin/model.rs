@@ -194,7 +194,7 @@ impl Model {
             self.note("nissa_dropped_total invalid_name");
             return false;
         }
-        if self.series >= self.settings.series {
+        if self.series >= self.settings.series || self.families.len() >= self.settings.series {
             self.note("nissa_dropped_total registry_full");
             return false;
         }
