@@ -37,48 +37,6 @@ pub(crate) fn since(start: Instant) -> Duration {
     now().duration_since(start)
 }
 
-/// A clock that moves only when told to; hand it to
-/// [`RegistryBuilder::clock`](crate::RegistryBuilder::clock).
-///
-/// ```
-/// use std::time::Duration;
-/// use nissa::{ManualClock, Registry};
-///
-/// let clock = ManualClock::new();
-/// let registry = Registry::builder()
-///     .idle_timeout(Duration::from_secs(60))
-///     .clock(clock.clone())
-///     .build();
-/// registry.gauge("queue_depth", &[]).set(3);
-/// assert!(registry.snapshot().family("queue_depth").is_some());
-///
-/// clock.advance(Duration::from_secs(61));
-/// assert!(registry.snapshot().family("queue_depth").is_none());
-/// ```
-#[cfg(any(test, feature = "test-util"))]
-#[derive(Clone, Debug, Default)]
-pub struct ManualClock(Arc<parking_lot::Mutex<Duration>>);
-
-#[cfg(any(test, feature = "test-util"))]
-impl ManualClock {
-    /// A clock at zero. Clones show the same time.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Moves the clock on.
-    pub fn advance(&self, by: Duration) {
-        *self.0.lock() += by;
-    }
-}
-
-#[cfg(any(test, feature = "test-util"))]
-impl Clock for ManualClock {
-    fn now(&self) -> Duration {
-        *self.0.lock()
-    }
-}
-
 /// A clock that can be shared and printed.
 #[derive(Clone)]
 pub(crate) struct SharedClock(pub(crate) Arc<dyn Clock>);

@@ -54,6 +54,8 @@ mod key;
 mod logging;
 #[cfg(not(nissa_loom))]
 mod macros;
+#[cfg(all(any(test, feature = "test-util"), not(nissa_loom)))]
+mod manual_clock;
 #[cfg(not(nissa_loom))]
 mod notice;
 #[cfg(not(nissa_loom))]
@@ -66,9 +68,9 @@ mod site;
 pub mod snapshot;
 
 pub use buckets::Buckets;
-#[cfg(all(any(test, feature = "test-util"), not(nissa_loom)))]
-pub use clock::ManualClock;
 pub use error::Error;
+#[cfg(all(any(test, feature = "test-util"), not(nissa_loom)))]
+pub use manual_clock::ManualClock;
 #[cfg(not(nissa_loom))]
 pub use {
     entry::Kind,

@@ -171,10 +171,9 @@ impl RegistryBuilder {
         self
     }
 
-    /// The clock that idle time is measured by.
-    #[cfg(any(test, feature = "test-util"))]
-    pub fn clock(mut self, clock: crate::clock::ManualClock) -> Self {
-        self.config.clock = SharedClock(Arc::new(clock));
+    #[allow(dead_code, reason = "feature `test-util` is who calls it")]
+    pub(crate) fn measured_by(mut self, clock: SharedClock) -> Self {
+        self.config.clock = clock;
         self
     }
 

@@ -6,10 +6,12 @@
 
 mod builder;
 mod cache;
+mod describe;
 mod family;
 mod lookup;
 mod matcher;
 mod own;
+mod read;
 mod report;
 mod scope;
 mod table;
@@ -30,7 +32,7 @@ pub(crate) use lookup::Shape;
 pub(crate) use scope::with_current;
 
 use builder::Config;
-use family::{Expiry, Family};
+use family::Family;
 use own::OwnMetrics;
 
 use crate::buckets::Buckets;
@@ -312,110 +314,6 @@ impl Inner {
             }
             None => self.handle(shape, name, &mut labels.to_vec()),
         }
-    }
-
-    pub(crate) fn describe(&self, kind: Kind, name: &str, unit: Option<Unit>, help: &str) {
-        let Some(_gate) = gate::enter() else { return };
-        let new = Description { unit, help: help.into() };
-        let mut families = self.families.write();
-        let agrees = match families.by_name.get(name) {
-            Some(family) => {
-                let (descriptor, distribution) = (&family.descriptor, kind == Kind::Histogram);
-                let same_kind = descriptor.kind() == kind
-                    || (distribution && descriptor.kind() == Kind::Summary);
-                same_kind && *descriptor.description.get_or_init(|| new.clone()) == new
-            }
-            None if families.described.contains_key(name) => {
-                families.described[name] == (kind, new)
-            }
-            None if families.described.len() >= self.config.series => false,
-            None => {
-                families.described.insert(name.into(), (kind, new));
-                true
-            }
-        };
-        drop(families);
-        if !agrees {
-            self.notices.count(Notice::DescriptionConflict, name);
-        }
-    }
-
-    fn describe_buckets(&self, name: &str, buckets: Buckets) {
-        let Some(_gate) = gate::enter() else { return };
-        let mut families = self.families.write();
-        let agrees = match families.by_name.get(name) {
-            Some(family) => family.descriptor.buckets() == Some(&buckets),
-            None if families.buckets.len() >= self.config.series => false,
-            None => {
-                *families.buckets.entry(name.into()).or_insert_with(|| buckets.clone()) == buckets
-            }
-        };
-        drop(families);
-        if !agrees {
-            self.notices.count(Notice::DescriptionConflict, name);
-        }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        let Some(gate) = gate::enter() else { return Snapshot::default() };
-        self.publish_own(&gate);
-        let expiry = self.config.idle_timeout.map(|timeout| Expiry {
-            now: self.config.clock.now(),
-            timeout,
-            series: &self.series,
-        });
-        let families: Vec<Arc<Family>> = self.families.read().by_name.values().cloned().collect();
-        // All series before any cell: a reader adds a page up once, and what it saw there of a row
-        // must not be shown for a series that was given the row later. Held, rows stay theirs.
-        let entries: Vec<_> = families.iter().map(|family| family.entries()).collect();
-        let cells = families.iter().map(|family| family.cells()).sum();
-        let mut reader = crate::cells::reader(cells);
-        let mut shown = Vec::with_capacity(families.len());
-        for (family, entries) in families.iter().zip(entries) {
-            let (read, forgettable) = family.read(entries, &mut reader, expiry);
-            if read.is_none() && expiry.is_some() {
-                self.forget_empty(family);
-            }
-            shown.extend(read);
-            self.forget(family, forgettable);
-        }
-        Snapshot::new(shown, &self.config.global_labels)
-    }
-
-    /// Lets go of a metric that has no series left, but for its description.
-    fn forget_empty(&self, family: &Arc<Family>) {
-        /// The map and the snapshot that asks.
-        const NOBODY: usize = 2;
-        let mut families = self.families.write();
-        // Whoever is about to add a series holds the family, and came by it under this lock.
-        if Arc::strong_count(family) > NOBODY || !family.entries().is_empty() {
-            return;
-        }
-        let name = &family.descriptor.name;
-        families.remove(name);
-        let room = families.described.len() < self.config.series;
-        if let Some(description) = family.descriptor.description.get().filter(|_| room) {
-            let kind = match family.descriptor.kind() {
-                Kind::Summary => Kind::Histogram,
-                kind => kind,
-            };
-            families.described.insert(name.clone(), (kind, description.clone()));
-        }
-        let buckets = family.descriptor.buckets();
-        if let Some(chosen) = buckets.filter(|buckets| {
-            families.buckets.len() < self.config.series && *buckets != self.config.buckets_for(name)
-        }) {
-            families.buckets.insert(name.clone(), chosen.clone());
-        }
-    }
-
-    /// Lets go of idle series that nobody holds.
-    fn forget(&self, family: &Family, idle: Vec<Entry>) {
-        if idle.is_empty() {
-            return;
-        }
-        family.forget(idle);
-        cache::invalidate();
     }
 }
 
