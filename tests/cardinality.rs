@@ -218,3 +218,33 @@ fn the_report_names_the_metric_and_the_label_that_explode() {
     assert_eq!((up.series, up.overflowing, up.labels.len()), (1, false, 0));
     assert_eq!(report.series, report.families.iter().map(|family| family.series).sum::<usize>());
 }
+
+/// Guards `counted: Option` in `Overflow` (registry/lookup.rs): what cannot be counted is kept.
+#[test]
+fn a_gauge_of_the_overflow_counters_name_does_not_make_overflow_lossy() {
+    let registry = Registry::builder().series_per_family(1).build();
+    registry.gauge("nissa_overflowed_total", &[]).set(5);
+    for i in 0..10 {
+        registry.counter("c_total", &[("i", &i.to_string())]).increment(1);
+        // A literal call site remembers that the metric is full.
+        registry.in_scope(|| counter!("d_total", "i" => i.to_string()).increment(1));
+    }
+    let snapshot = registry.snapshot();
+    assert_full(&snapshot, "c_total", 1, 10);
+    assert_full(&snapshot, "d_total", 1, 10);
+    assert_eq!(number(&snapshot, "nissa_overflowed_total", &[]), Some(5.0));
+}
+
+/// Guards `users` in `Inner::new_family` (registry/lookup.rs): series of no place are none at all.
+#[test]
+fn metrics_are_bounded_even_if_none_may_have_a_series() {
+    let registry = Registry::builder().series_per_family(0).series(10).build();
+    for i in 0..10_000 {
+        registry.counter(&format!("metric_{i}_total"), &[]).increment(1);
+    }
+    let snapshot = registry.snapshot();
+    let users = snapshot.families().filter(|family| !family.name().starts_with("nissa_"));
+    assert_eq!(users.count(), 10);
+    let refused = number(&snapshot, "nissa_dropped_total", &[("reason", "registry_full")]);
+    assert_eq!(refused, Some(9_990.0));
+}

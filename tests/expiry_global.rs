@@ -83,3 +83,27 @@ fn a_literal_call_site_that_was_refused_finds_room_later() {
         assert_eq!(value("late_total"), Some(2.0));
     });
 }
+
+/// Guards `for_good` in `Inner::family` (registry/lookup.rs): a site does not keep the refusal.
+#[test]
+fn a_literal_call_site_counts_once_another_kind_has_given_up_its_name() {
+    in_child(
+        "a_literal_call_site_counts_once_another_kind_has_given_up_its_name",
+        |builder, clock| {
+            builder.install().unwrap();
+            let registry = Registry::global();
+            // Of a thread that remembers nothing once it has ended.
+            std::thread::spawn(|| Registry::global().gauge("k", &[]).set(1)).join().unwrap();
+            let site = || counter!("k").increment(1);
+            site();
+            assert_eq!(registry.snapshot().value("k"), Some(1.0), "the gauge");
+            sleep_long(&clock);
+            sleep_long(&clock);
+            assert!(!registry.families().iter().any(|family| family.name == "k"));
+            for _ in 0..50 {
+                site();
+            }
+            assert_eq!(registry.snapshot().value("k"), Some(50.0));
+        },
+    );
+}

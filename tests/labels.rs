@@ -242,3 +242,20 @@ fn a_dropped_label_merges_what_it_told_apart() {
     }
     assert_eq!(page(&registry), "# TYPE c_total counter\nc_total{x=\"y\"} 3\n");
 }
+
+/// Guards `is_own` in `Inner::rules` (registry/lookup.rs).
+#[test]
+fn label_value_bytes_does_not_cut_the_registrys_own_labels() {
+    // Becomes the least there can be, which is shorter than some reasons.
+    let registry = Registry::builder().series_per_family(1).label_value_bytes(0).build();
+    for help in ["One.", "Two."] {
+        registry.describe_counter("c_total", None, help);
+    }
+    for user in ["ann", "a value of more bytes than sixteen", "bob"] {
+        registry.counter("c_total", &[("user", user)]).increment(1);
+    }
+    assert_eq!(noted(&registry, "nissa_dropped_total", "description_conflict"), Some(1.0));
+    assert_eq!(noted(&registry, "nissa_overflowed_total", "family_full"), Some(2.0));
+    assert_eq!(noted(&registry, "nissa_adjusted_total", "long_value"), Some(1.0));
+    assert!(page(&registry).contains("c_total{nissa_overflow=\"true\"} 2\n"));
+}

@@ -95,3 +95,19 @@ fn a_histogram_and_its_neighbours_are_kept_apart() {
     assert!(text.contains("\nx_sum 1\n") && text.contains("\nx_count 1\n"), "{text}");
     assert_eq!(text.matches(" 5\n").count(), 4, "{text}");
 }
+
+/// Guards `taken_by_distribution` in `clashes` (expose/names.rs): a histogram's own name may be
+/// what an illegal one becomes too, and its lines still need theirs.
+#[test]
+fn a_histogram_whose_name_and_lines_are_both_taken_keeps_them() {
+    let registry = Registry::new();
+    registry.histogram("a_b", &[]).record(1);
+    registry.counter("a~b", &[]).increment(5);
+    registry.counter("a_b_sum", &[]).increment(77);
+    let text = page(&registry);
+    for line in
+        ["# TYPE a_b histogram\n", "\na_b_sum 1\n", "\nU__a_7e_b 5\n", "\nU__a__b__sum 77\n"]
+    {
+        assert!(text.contains(line), "{line:?} in\n{text}");
+    }
+}

@@ -275,3 +275,17 @@ fn every_value_finds_its_bucket_whatever_the_bounds() {
         }
     }
 }
+
+/// Guards `upper_bound(..).is_finite()` in `Exponential::new` (buckets/exponential.rs).
+#[test]
+fn an_exponential_range_up_to_the_largest_double_is_refused() {
+    for error in [0.3, 0.1, 0.05] {
+        let refused = Buckets::exponential_in(error, 1e300, f64::MAX);
+        assert!(refused.unwrap_err().is_buckets(), "{error}");
+    }
+    let buckets = Buckets::exponential_in(0.3, 1e300, f64::MAX / 2.0).unwrap();
+    assert!(buckets.bounds().iter().all(|bound| bound.is_finite()));
+    let registry = Registry::builder().default_buckets(buckets).build();
+    registry.histogram("h", &[]).record(1.7e308);
+    assert!(registry.snapshot().quantile("h", 0.5).unwrap().is_finite());
+}

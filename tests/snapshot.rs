@@ -52,3 +52,14 @@ fn what_happened_since_leaves_gauges_and_counts_new_series_in_full() {
     // Reading changed nothing.
     assert_eq!(registry.snapshot().value("s"), Some(0.75));
 }
+
+/// Guards `twice` in `Snapshot::get` (snapshot/mod.rs).
+#[test]
+fn no_series_has_a_label_that_is_asked_for_twice() {
+    let registry = Registry::new();
+    registry.counter("c_total", &[("a", "1"), ("b", "2")]).increment(9);
+    let snapshot = registry.snapshot();
+    assert_eq!(snapshot.get("c_total", &[("a", "1"), ("a", "1")]), None);
+    assert_eq!(snapshot.get("c_total", &[("b", "2"), ("a", "1"), ("b", "2")]), None);
+    assert_eq!(snapshot.get("c_total", &[("a", "1"), ("b", "2")]), Some(Value::Counter(9)));
+}
