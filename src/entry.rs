@@ -176,7 +176,7 @@ impl Entry {
     }
 
     /// Whether these are the values of this series' labels, in the order of their names, which
-    /// given by their length. The caller knows that the names are right, and that no value is empty.
+    /// given by their length. The caller knows that the names are right. False where a value is empty.
     #[inline]
     pub(crate) fn has_values<'v>(
         &self,

@@ -213,6 +213,9 @@ pub(crate) fn values_match<'v>(
     // As if a comma stood before the first label: `,name="value"`.
     let mut at = 0usize.wrapping_sub(1);
     for (name, value) in values {
+        if value.is_empty() {
+            return false;
+        }
         let start = at.wrapping_add(name + ",=\"".len());
         let end = start + value.len();
         if text.get(start..end) != Some(value.as_bytes()) || text.get(end) != Some(&b'"') {
@@ -364,9 +367,15 @@ mod tests {
         /// With the names known, comparing the values alone comes to the same.
         #[test]
         fn values_are_enough(
-            stored in prop::collection::vec("[ab\"=,]{1,3}", 3),
-            asked in prop::collection::vec("[ab\"=,]{1,3}", 3),
+            stored in prop::collection::vec("[ab\"=,]{1,3}|[ab]{4,16}", 3),
+            asked in prop::collection::vec("[ab\"=,]{1,3}|[ab]{4,16}", 3),
+            same in prop::collection::vec(any::<bool>(), 3),
         ) {
+            let pick = |(same, (stored, asked)): (&bool, (&String, &String))| {
+                if *same { stored.clone() } else { asked.clone() }
+            };
+            let asked: Vec<String> =
+                same.iter().zip(stored.iter().zip(&asked)).map(pick).collect();
             let label = |values: &[String]| -> Vec<(String, String)> {
                 ["a", "b.b", "c"].map(str::to_owned).into_iter().zip(values.to_vec()).collect()
             };

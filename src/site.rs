@@ -210,16 +210,24 @@ impl<const N: usize> Query for BySite<'_, N> {
     #[inline(always)]
     fn is(&self, _: Option<&Descriptor>, entry: &Entry) -> bool {
         let Self { site, values } = self;
-        if values.iter().any(|value| value.is_empty()) {
-            // A label without a value is absent, so it is not certain which names there are.
-            return entry.matches(&site.order.map(|at| (site.labels[at], values[at])));
-        }
         entry.has_values(site.order.iter().map(|at| (site.written[*at], values[*at])))
+            || self.is_by_name(entry)
     }
 
     #[inline]
     fn is_kept(&self, value_bytes: usize) -> bool {
         self.values.iter().all(|value| !value.is_empty() && value.len() <= value_bytes)
+    }
+}
+
+impl<const N: usize> BySite<'_, N> {
+    /// With a label that has no value, and so is absent, the values do not tell which names there
+    /// are.
+    #[cold]
+    fn is_by_name(&self, entry: &Entry) -> bool {
+        let Self { site, values } = self;
+        values.iter().any(|value| value.is_empty())
+            && entry.matches(&site.order.map(|at| (site.labels[at], values[at])))
     }
 }
 

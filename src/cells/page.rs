@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use crate::buckets::Buckets;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Cells of a page: 8 KiB. A row never straddles two pages, which bounds a histogram at 1,000
-/// buckets. Larger pages waste more in threads that touch few series; smaller ones lengthen the
+/// Cells of a page: 8 KiB. A row never straddles two pages, which is why a histogram has at most
+/// 1,000 buckets. Larger pages waste more in threads that touch few series; smaller ones lengthen the
 /// directory.
 #[cfg(not(nissa_loom))]
 pub(crate) const PAGE_CELLS: usize = 1024;

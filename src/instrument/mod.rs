@@ -45,6 +45,12 @@ impl Handle {
     /// A handle to a series, which keeps it if it could otherwise go away.
     #[inline]
     pub(crate) fn to(entry: &Entry) -> Self {
-        Self { cell: entry.cell(), keep: entry.is_mortal().then(|| entry.clone()) }
+        if entry.is_mortal() { Self::keeping(entry) } else { Self::immortal(entry.cell()) }
+    }
+
+    /// Apart from the usual case, whose code stays small enough to be inlined.
+    #[inline(never)]
+    fn keeping(entry: &Entry) -> Self {
+        Self { cell: entry.cell(), keep: Some(entry.clone()) }
     }
 }

@@ -220,10 +220,14 @@ impl Cache {
     #[inline(always)]
     fn find(&self, registry: u32, query: &impl Query) -> Option<Handle> {
         let hash = hash(self.seed.as_ref()?, registry, query);
-        // Not `HashTable::find`, which calls its closure through a pointer.
-        let mut candidates = self.table.iter_hash(spread(hash));
-        let found = candidates.find(|memory| memory.answers(hash, registry, query));
-        found.map(|memory| Handle::to(&memory.entry))
+        // Neither `HashTable::find` nor `Iterator::find`: their closures are not inlined, which is
+        // a third of the cost.
+        for memory in self.table.iter_hash(spread(hash)) {
+            if memory.answers(hash, registry, query) {
+                return Some(Handle::to(&memory.entry));
+            }
+        }
+        None
     }
 
     fn insert(

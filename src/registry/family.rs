@@ -27,7 +27,8 @@ pub(super) struct Family {
     order: Mutex<Order>,
 }
 
-/// What readers share; no recording and no registration ever takes this lock.
+/// What readers share. No recording takes this lock, and no registration, but for a call site's
+/// first refusal (see `remember_full`).
 #[derive(Debug, Default)]
 struct Order {
     /// Every series, dormant ones too, sorted by canonical labels. Snapshots hold on to it; it is
