@@ -98,7 +98,7 @@ fn forgetting_many_series_takes_time_in_proportion() {
     assert!(many < few * TIMES * 3, "{few:?} for few, {many:?} for {TIMES} times as many");
 }
 
-/// Guards the counting down in `Family::mark_idle` (registry/family.rs): it does not wait for holders.
+/// Guards `fetch_sub` in `Family::mark_idle` (registry/family.rs): it does not wait for holders.
 #[test]
 fn sleeping_series_take_no_place_even_if_a_parked_thread_remembers_them() {
     const MOST: usize = 100;

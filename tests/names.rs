@@ -96,8 +96,7 @@ fn a_histogram_and_its_neighbours_are_kept_apart() {
     assert_eq!(text.matches(" 5\n").count(), 4, "{text}");
 }
 
-/// Guards `taken_by_distribution` in `clashes` (expose/names.rs): a histogram's own name may be
-/// what an illegal one becomes too, and its lines still need theirs.
+/// Guards `histograms` in `clashes` (expose/names.rs), a set apart from the names' takers.
 #[test]
 fn a_histogram_whose_name_and_lines_are_both_taken_keeps_them() {
     let registry = Registry::new();

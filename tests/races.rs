@@ -35,7 +35,7 @@ fn twice(rounds: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
-/// Guards `Table::find_or_add` (registry/table.rs): a place is taken under the lock that finds the series.
+/// Guards `make` under the lock in `Table::find_or_add` (registry/table.rs).
 #[test]
 fn the_last_place_of_a_metric_is_not_taken_twice_for_one_series() {
     const ROUNDS: usize = 20_000;
@@ -51,7 +51,7 @@ fn the_last_place_of_a_metric_is_not_taken_twice_for_one_series() {
     }
 }
 
-/// Guards the same for the registry's limit.
+/// Guards the same, for the registry's limit.
 #[test]
 fn the_last_place_of_a_registry_is_not_taken_twice_for_one_series() {
     const ROUNDS: usize = 2_000;
@@ -69,8 +69,7 @@ fn the_last_place_of_a_registry_is_not_taken_twice_for_one_series() {
     }
 }
 
-/// Guards `is_gone` in `Family::mark_idle` (registry/family.rs): a reader does not wake, and count, what
-/// another has forgotten meanwhile.
+/// Guards `is_gone` in `Family::mark_idle` (registry/family.rs): nothing forgotten wakes.
 #[cfg(feature = "test-util")]
 #[test]
 fn concurrent_snapshots_do_not_leak_places() {

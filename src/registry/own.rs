@@ -1,8 +1,8 @@
 //! The registry's metrics about itself.
 
-use super::Inner;
 use std::sync::OnceLock;
 
+use super::Inner;
 use super::lookup::{Found, Shape};
 use crate::cells::{self, gate::Gate};
 use crate::entry::{Entry, Kind};
