@@ -77,26 +77,21 @@ impl Resolved {
     }
 }
 
-impl From<Found> for Resolved {
-    /// Counts an overflow, so the gate must be open: the thread may need a page for it.
-    fn from(found: Found) -> Self {
-        match found {
-            Found::Series(_, entry) => {
-                Self { handle: Handle::to(&entry), overflow: None, lasting: true }
-            }
-            Found::Overflow(overflow) => {
+impl Found {
+    /// Counts an overflow, for which the gate must be open: the thread may need a page.
+    fn count_and_resolve(self) -> Resolved {
+        let (entry, overflow) = match self {
+            Self::Series(_, entry) => (entry, None),
+            Self::Overflow(overflow) => {
                 if let Some(counted) = &overflow.counted {
                     cells::add(counted.cell(), 1);
                 }
-                Self {
-                    handle: Handle::to(&overflow.entry),
-                    overflow: Some(overflow),
-                    lasting: false,
-                }
+                (overflow.entry.clone(), Some(overflow))
             }
-            Found::Refused => Self { handle: Handle::NOOP, overflow: None, lasting: true },
-            Found::NotNow => Self::noop(),
-        }
+            Self::Refused => return Resolved { lasting: true, ..Resolved::noop() },
+            Self::NotNow => return Resolved::noop(),
+        };
+        Resolved { handle: Handle::to(&entry), lasting: overflow.is_none(), overflow }
     }
 }
 
@@ -128,7 +123,7 @@ impl Inner {
             }
         }
         drop(gate);
-        found.into()
+        found.count_and_resolve()
     }
 
     /// A handle for a call site of the global registry to keep, and whether it may.
@@ -147,7 +142,7 @@ impl Inner {
             self.pinned.lock().push(entry.clone());
         }
         drop(gate);
-        let resolved = Resolved::from(found);
+        let resolved = found.count_and_resolve();
         (resolved.handle, resolved.lasting)
     }
 

@@ -38,10 +38,10 @@ impl Inner {
     /// Lets go of a metric that has no series left, but for its description.
     fn forget_empty(&self, family: &Arc<Family>) {
         /// The map and the snapshot that asks.
-        const NOBODY: usize = 2;
+        const OURS: usize = 2;
         let mut families = self.families.write();
         // Whoever is about to add a series holds the family, and came by it under this lock.
-        if Arc::strong_count(family) > NOBODY || !family.entries().is_empty() {
+        if Arc::strong_count(family) > OURS || !family.entries().is_empty() {
             return;
         }
         let name = &family.descriptor.name;
