@@ -90,7 +90,7 @@ fn a_logger_that_panics_does_not_disable_the_facade() {
     });
 }
 
-/// Guards `lasting: false` of `NotNow` and `Overflow` in `From<Found>` (registry/lookup.rs).
+/// Guards `lasting` of `NotNow` and `Overflow` in `Found::count_and_resolve` (registry/lookup.rs).
 #[test]
 fn room_that_comes_back_is_used_by_the_facade() {
     let clock = ManualClock::new();
