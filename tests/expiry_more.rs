@@ -1,7 +1,6 @@
-//! What expiry gives back: memory, time and places under the limits.
+//! What expiry gives back: memory, and places under the limits.
 
 #![cfg(feature = "test-util")]
-#![allow(unsafe_code, reason = "a thread's own time has no safe function")]
 
 mod host;
 
@@ -64,47 +63,6 @@ fn described_names_leave_little_behind() {
     names_come_and_go("described_names_leave_little_behind", name, |registry, name| {
         registry.describe_counter(name, None, "Some help text.");
     });
-}
-
-/// The processor time of this thread, which a busy machine does not make longer.
-#[cfg(unix)]
-fn thread_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` may be written.
-    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// How many times as long as registering so many series it takes to forget them.
-#[cfg(unix)]
-fn forgetting(series: usize) -> f64 {
-    let (builder, clock) = expiring();
-    let registry = builder.series_per_family(series).series(series).build();
-    let labelled = registry.clone();
-    // On a thread of its own, which remembers nothing once it has ended.
-    let register = move || {
-        for i in 0..series {
-            labelled.counter("c_total", &[("i", &i.to_string())]).increment(1);
-        }
-        thread_time()
-    };
-    let registering = std::thread::spawn(register).join().unwrap();
-    registry.snapshot();
-    clock.advance(LONG);
-    let start = thread_time();
-    registry.snapshot();
-    let forgetting = thread_time() - start;
-    assert_eq!(registry.cardinality().series, 0);
-    forgetting.as_secs_f64() / registering.as_secs_f64()
-}
-
-/// Guards `retain` in `Family::forget` (registry/family.rs), which once took series out one by one.
-#[cfg(unix)]
-#[test]
-fn forgetting_many_series_takes_time_in_proportion() {
-    // Mostly less than 1; taken out one by one, about 3. The second try is for cold caches.
-    let tries: Vec<f64> = (0..2).map(|_| forgetting(250_000)).take_while(|t| *t > 1.8).collect();
-    assert!(tries.len() < 2, "forgetting took {tries:?} times as long as registering");
 }
 
 /// Guards `fetch_sub` in `Family::mark_idle` (registry/family.rs): it does not wait for holders.
