@@ -218,12 +218,23 @@ pub(crate) fn values_match<'v>(
         }
         let start = at.wrapping_add(name + ",=\"".len());
         let end = start + value.len();
-        if text.get(start..end) != Some(value.as_bytes()) || text.get(end) != Some(&b'"') {
+        let Some(stored) = text.get(start..end) else { return false };
+        if text.get(end) != Some(&b'"') || !is_equal(stored, value.as_bytes()) {
             return false;
         }
         at = end + 1;
     }
     at == text.len()
+}
+
+/// Whether two texts of equal length are equal. Most label values are short enough to be compared
+/// as two integers, without a call of `memcmp`.
+#[inline(always)]
+fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(a0), Some(b0), Some(a1), Some(b1)) if a.len() <= 16 => a0 == b0 && a1 == b1,
+        _ => a == b,
+    }
 }
 
 /// The labels of canonical text, in order.

@@ -195,9 +195,10 @@ fn with(f: impl FnOnce(&mut Cache)) {
 #[inline(always)]
 fn hash(seed: &foldhash::fast::RandomState, registry: u32, query: &impl Query) -> u32 {
     let mut hasher = seed.build_hasher();
-    hasher.write_u64(query.site() as u64 ^ u64::from(registry));
     query.hash(&mut hasher);
-    hasher.finish() as u32
+    // What is not a caller's text cannot be aimed, and needs no more than spreading.
+    let asker = (query.site() as u32 ^ registry).wrapping_mul(0x9E37_79B9);
+    hasher.finish() as u32 ^ asker
 }
 
 /// A stored hash as the table wants it, which looks at both ends.
