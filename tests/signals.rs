@@ -61,7 +61,14 @@ fn a_handler_records_between_any_two_instructions() {
             }
         };
         threads.spawn(busy);
-        threads.spawn(move || interrupt(this));
+        // Not before the other thread records, or all may be over before it starts.
+        let started = || others.load(Relaxed) > 0;
+        threads.spawn(move || {
+            while !started() {
+                std::thread::yield_now();
+            }
+            interrupt(this);
+        });
         while HANDLED.load(Relaxed) < SIGNALS {
             here += 1;
             counter!("here_total").increment(1);
