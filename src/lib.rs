@@ -67,6 +67,31 @@ mod site;
 #[cfg(not(nissa_loom))]
 pub mod snapshot;
 
+#[cfg(all(feature = "detect", not(nissa_loom)))]
+pub mod alert;
+#[cfg(all(feature = "client", not(nissa_loom)))]
+mod client;
+#[cfg(all(any(feature = "host", feature = "gpu", feature = "tokio-runtime"), not(nissa_loom)))]
+pub mod collect;
+#[cfg(all(feature = "config", not(nissa_loom)))]
+mod config;
+#[cfg(all(feature = "detect", not(nissa_loom)))]
+pub mod detect;
+#[cfg(all(feature = "monitor", not(nissa_loom)))]
+pub mod health;
+#[cfg(all(feature = "monitor", not(nissa_loom)))]
+pub mod monitor;
+#[cfg(all(feature = "monitor", not(nissa_loom)))]
+pub mod route;
+#[cfg(all(feature = "server", not(nissa_loom)))]
+pub mod server;
+#[cfg(all(feature = "tower", not(nissa_loom)))]
+pub mod service;
+#[cfg(all(feature = "monitor", not(nissa_loom)))]
+mod thread;
+#[cfg(all(feature = "detect", not(nissa_loom)))]
+mod watch;
+
 pub use buckets::Buckets;
 pub use error::Error;
 #[cfg(all(any(test, feature = "test-util"), not(nissa_loom)))]

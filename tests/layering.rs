@@ -24,7 +24,17 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("one series: its labels and its cells", &["entry"]),
     ("what a program holds to record with, and what it reads", &["instrument", "snapshot"]),
     ("all series by name", &["registry"]),
-    ("the ways in and out", &["recorder", "site", "macros", "expose", "manual_clock"]),
+    (
+        "the ways in and out, and what judges numbers alone",
+        &["recorder", "site", "macros", "expose", "manual_clock", "detect", "route", "thread"],
+    ),
+    ("whether the program is well", &["health"]),
+    ("the clockwork, which knows no stage by name", &["monitor", "client"]),
+    (
+        "stages, blind to one another",
+        &["alert", "collect", "server", "service", "watch"],
+    ),
+    ("the builder's settings, which name every stage", &["config"]),
     ("the front page", &["lib"]),
 ];
 

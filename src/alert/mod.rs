@@ -1,0 +1,1 @@
+//! Alert rules: what a score means, and who is told.

@@ -1,0 +1,1 @@
+//! Collectors: host, process, container and GPU figures.

@@ -1,0 +1,1 @@
+//! The builder's settings from a file and the environment.

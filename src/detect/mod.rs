@@ -1,0 +1,1 @@
+//! Detectors: numbers and times in, scores out.

@@ -1,0 +1,1 @@
+//! Whether the program is well: components, resources, what fires.

@@ -1,0 +1,1 @@
+//! The clockwork: a builder, stages, and a guard that stops them.

@@ -1,0 +1,1 @@
+//! What a stage answers over HTTP, as plain data.

@@ -1,0 +1,1 @@
+//! The endpoint: hyper on one thread.

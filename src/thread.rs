@@ -1,0 +1,1 @@
+//! Threads of our own: named, deaf to signals, stopped by a deadline.

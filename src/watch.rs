@@ -1,0 +1,1 @@
+//! Inline watches: one value in, an anomaly out, in the same step.
