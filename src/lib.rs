@@ -94,6 +94,8 @@ mod watch;
 
 pub use buckets::Buckets;
 pub use error::Error;
+#[cfg(all(feature = "monitor", not(nissa_loom)))]
+pub use health::health;
 #[cfg(all(any(test, feature = "test-util"), not(nissa_loom)))]
 pub use manual_clock::ManualClock;
 #[cfg(not(nissa_loom))]

@@ -30,10 +30,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("whether the program is well", &["health"]),
     ("the clockwork, which knows no stage by name", &["monitor", "client"]),
-    (
-        "stages, blind to one another",
-        &["alert", "collect", "server", "service", "watch"],
-    ),
+    ("stages, blind to one another", &["alert", "collect", "server", "service", "watch"]),
     ("the builder's settings, which name every stage", &["config"]),
     ("the front page", &["lib"]),
 ];

@@ -1,1 +1,0 @@
-//! Whether the program is well: components, resources, what fires.

@@ -1,0 +1,199 @@
+//! What `/health` tells, as data.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::status::{Status, Verdict};
+
+/// Components and resources a report may hold, each; a caller's own list of names must not fill
+/// the memory.
+const MOST: usize = 256;
+const MOST_ANOMALIES: usize = 1_000;
+const MOST_RECOMMENDATIONS: usize = 100;
+/// Bytes of a name, and of a line for people to read.
+const NAME_BYTES: usize = 256;
+const LINE_BYTES: usize = 1_024;
+
+/// How well the program is, from [`Health::report`](super::Health::report). Sources add to it.
+///
+/// It takes no more than 256 components, 256 resources, 1,000 anomalies and 100 recommendations;
+/// names are cut at 256 bytes and lines at 1,024. What found no room is counted in
+/// `nissa_health_refused_total`.
+///
+/// ```
+/// use nissa::health::{Health, Status};
+///
+/// let health = Health::new();
+/// health.source(|report| {
+///     report.resource("disk", 0.97);
+///     report.recommend("delete old checkpoints");
+/// });
+/// let report = health.report();
+/// assert_eq!(report.overall(), Status::Degraded);
+/// assert_eq!(report.resources().next().unwrap().used, 0.97);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub(super) unix: Duration,
+    pub(super) uptime: Duration,
+    pub(super) version: String,
+    pub(super) thresholds: Thresholds,
+    pub(super) components: BTreeMap<String, Verdict>,
+    pub(super) resources: BTreeMap<String, Resource>,
+    pub(super) anomalies: Vec<Anomaly>,
+    pub(super) recommendations: Vec<String>,
+    pub(super) refused: u64,
+}
+
+/// How much of something is used.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Resource {
+    /// What it is.
+    pub name: String,
+    /// The used share: 0 for none of it, 1 for all of it.
+    pub used: f64,
+    /// From which share on it is degraded.
+    pub threshold: f64,
+    /// How well it is.
+    pub status: Status,
+}
+
+/// Something unusual that is going on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Anomaly {
+    /// What it befell, a metric or a rule.
+    pub name: String,
+    /// How much it weighs in the overall status.
+    pub status: Status,
+    /// What is unusual about it.
+    pub details: String,
+}
+
+/// Shares from which on a resource is degraded or critical, by its name.
+#[derive(Clone, Debug)]
+pub(super) struct Thresholds {
+    pub(super) usual: f64,
+    pub(super) degraded: BTreeMap<String, f64>,
+    pub(super) critical: BTreeMap<String, f64>,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { usual: 0.9, degraded: BTreeMap::new(), critical: BTreeMap::new() }
+    }
+}
+
+impl Report {
+    /// The worst of everything in it.
+    pub fn overall(&self) -> Status {
+        let components = self.components.values().map(Verdict::status);
+        let resources = self.resources.values().map(|resource| resource.status);
+        let anomalies = self.anomalies.iter().map(|anomaly| anomaly.status);
+        components.chain(resources).chain(anomalies).max().unwrap_or_default()
+    }
+
+    /// What was found of each component, by name.
+    pub fn components(&self) -> impl Iterator<Item = (&str, &Verdict)> {
+        self.components.iter().map(|(name, verdict)| (name.as_str(), verdict))
+    }
+
+    /// What was found of one component.
+    ///
+    /// ```
+    /// use nissa::health::{Health, Status};
+    ///
+    /// let health = Health::new();
+    /// health.set("cache", Status::Degraded, "cold");
+    /// assert_eq!(health.report().find("cache").unwrap().details(), "cold");
+    /// ```
+    pub fn find(&self, component: &str) -> Option<&Verdict> {
+        self.components.get(component)
+    }
+
+    /// How much of each resource is used, by name.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.values()
+    }
+
+    /// What is unusual.
+    pub fn anomalies(&self) -> &[Anomaly] {
+        &self.anomalies
+    }
+
+    /// What a person should do about it.
+    pub fn recommendations(&self) -> &[String] {
+        &self.recommendations
+    }
+
+    /// Wall-clock time of the report, since the epoch.
+    pub fn unix(&self) -> Duration {
+        self.unix
+    }
+
+    /// Adds a component. One that is there already takes the worse of the two verdicts.
+    pub fn component(&mut self, name: &str, status: Status, details: &str) {
+        let verdict = Verdict::from(status).with_details(cut(details, LINE_BYTES));
+        self.add(name, verdict);
+    }
+
+    pub(super) fn add(&mut self, name: &str, verdict: Verdict) {
+        let name = cut(name, NAME_BYTES);
+        let full = self.components.len() >= MOST;
+        match self.components.get_mut(&name) {
+            Some(there) if there.status() >= verdict.status() => {}
+            Some(there) => *there = verdict,
+            None if full => self.refused += 1,
+            None => drop(self.components.insert(name, verdict)),
+        }
+    }
+
+    /// Adds a resource of which this share is used. It is degraded from its
+    /// [threshold](super::Health::threshold) on. A share that is not finite was not read: the
+    /// resource is left out.
+    pub fn resource(&mut self, name: &str, used: f64) {
+        if !used.is_finite() {
+            return;
+        }
+        let name = cut(name, NAME_BYTES);
+        if self.resources.len() >= MOST && !self.resources.contains_key(&name) {
+            self.refused += 1;
+            return;
+        }
+        let threshold = self.thresholds.degraded.get(&name).copied();
+        let threshold = threshold.unwrap_or(self.thresholds.usual);
+        let critical = self.thresholds.critical.get(&name).is_some_and(|limit| used >= *limit);
+        let status = match (critical, used >= threshold) {
+            (true, _) => Status::Critical,
+            (false, true) => Status::Degraded,
+            (false, false) => Status::Healthy,
+        };
+        self.resources.insert(name.clone(), Resource { name, used, threshold, status });
+    }
+
+    /// Adds an anomaly, which weighs as much as its status.
+    pub fn anomaly(&mut self, name: &str, status: Status, details: &str) {
+        if self.anomalies.len() >= MOST_ANOMALIES {
+            self.refused += 1;
+            return;
+        }
+        let (name, details) = (cut(name, NAME_BYTES), cut(details, LINE_BYTES));
+        self.anomalies.push(Anomaly { name, status, details });
+    }
+
+    /// Adds a line about what a person should do.
+    pub fn recommend(&mut self, line: &str) {
+        if self.recommendations.len() >= MOST_RECOMMENDATIONS {
+            self.refused += 1;
+            return;
+        }
+        self.recommendations.push(cut(line, LINE_BYTES));
+    }
+}
+
+/// The text as far as it fits, at a character's end.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
+}
