@@ -19,6 +19,8 @@ pub struct Error {
 enum Kind {
     Buckets(&'static str),
     Installed(&'static str),
+    #[allow(dead_code, reason = "only detectors keep states")]
+    State(&'static str),
 }
 
 impl Error {
@@ -29,6 +31,11 @@ impl Error {
     #[cfg(not(nissa_loom))]
     pub(crate) fn installed(reason: &'static str) -> Self {
         Self { kind: Kind::Installed(reason), source: None }
+    }
+
+    #[allow(dead_code, reason = "only detectors keep states")]
+    pub(crate) fn state(reason: &'static str) -> Self {
+        Self { kind: Kind::State(reason), source: None }
     }
 
     #[cfg(not(nissa_loom))]
@@ -45,6 +52,11 @@ impl Error {
         matches!(self.kind, Kind::Buckets(_))
     }
 
+    /// Whether a saved state does not fit what should go on from it.
+    pub fn is_state(&self) -> bool {
+        matches!(self.kind, Kind::State(_))
+    }
+
     /// Whether something else was installed first; that one keeps working.
     pub fn is_installed(&self) -> bool {
         matches!(self.kind, Kind::Installed(_))
@@ -56,6 +68,7 @@ impl fmt::Display for Error {
         match self.kind {
             Kind::Buckets(reason) => write!(f, "bad buckets: {reason}"),
             Kind::Installed(reason) => write!(f, "already installed: {reason}"),
+            Kind::State(reason) => write!(f, "bad state: {reason}"),
         }
     }
 }
