@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need into target/tools: promtool, a Python venv with the official
-# parser, cargo-deny. What is there already is kept, so a second run takes no time.
-# As root on Debian it also installs a missing linker, Python or apt list; otherwise it says
-# which command would. No service is installed or started: promtool alone is unpacked.
+# parser, real servers (scripts/servers.sh), cargo-deny. What is there already is kept, so a second
+# run takes no time. As root on Debian it also installs a missing linker, Python or apt list;
+# otherwise it says which command would. No service is installed or started, all is unpacked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ main() {
     system_packages
     timed promtool "$tools/bin/promtool" install_promtool
     timed "prometheus_client $prometheus_client" "$tools/venv/ready" install_parser
+    timed 'prometheus, alertmanager, node_exporter' "$tools/servers/ready" ./scripts/servers.sh
     timed "cargo-deny $cargo_deny" "$tools/bin/cargo-deny" install_cargo_deny
 }
 
