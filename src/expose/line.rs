@@ -4,7 +4,10 @@
 //! is copying. A scrape is mostly short copies, which as calls of `memcpy` would cost more than
 //! the bytes they move; pieces of up to 64 bytes are copied by a few fixed-size moves instead.
 
+use super::names::quoted;
 use super::number::{self, LONGEST};
+use crate::key;
+use crate::snapshot::Distribution;
 
 /// The page being written. The buffer's end holds room that is not written yet.
 pub(super) struct Output<'a> {
@@ -12,8 +15,12 @@ pub(super) struct Output<'a> {
     pub(super) len: usize,
 }
 
-/// A metric name with its opening brace.
-pub(super) struct Name(Piece);
+/// A metric name with its opening brace: `name{`, or `{"name",` if it must be quoted.
+pub(super) struct Name {
+    piece: Piece,
+    /// Between the braces, which then stay even if there are no labels.
+    inside: bool,
+}
 
 /// A short text, or a long one.
 pub(super) struct Piece {
@@ -40,7 +47,7 @@ impl<'a> Output<'a> {
     #[inline]
     pub(super) fn lines(&mut self, count: usize, name: &Name, labels: &[u8]) -> Line<'_> {
         // A label that is not the series' own (`le`) is a number and a short name.
-        let longest = name.0.len + labels.len() + LONGEST + Piece::SHORT + "{,} \n".len();
+        let longest = name.piece.len + labels.len() + LONGEST + Piece::SHORT + "{,} \n".len();
         let most = count * longest.max(Piece::SHORT) + Piece::SHORT;
         if self.out.len() - self.len < most {
             self.grow(most);
@@ -72,7 +79,11 @@ impl Drop for Output<'_> {
 
 impl Name {
     pub(super) fn new(name: &str, suffix: &str) -> Self {
-        Self(Piece::new(&format!("{name}{suffix}{{")))
+        let name = format!("{name}{suffix}");
+        if key::is_legal_name(&name) {
+            return Self { piece: Piece::new(&format!("{name}{{")), inside: false };
+        }
+        Self { piece: Piece::new(&format!("{{{},", quoted(&name))), inside: true }
     }
 }
 
@@ -95,7 +106,7 @@ impl Line<'_> {
     /// `name{labels,more`, up to the closing brace.
     #[inline]
     pub(super) fn start(&mut self, name: &Name, labels: &[u8], more: &Piece) {
-        self.piece(&name.0);
+        self.piece(&name.piece);
         self.copy(labels);
         if more.len > 0 {
             if !labels.is_empty() {
@@ -104,9 +115,9 @@ impl Line<'_> {
             }
             self.piece(more);
         } else if labels.is_empty() {
-            // No braces at all: what `close` writes goes over the opening one.
+            // No braces at all: what `end` writes goes over the opening one, or over the comma.
             self.at -= 1;
-            self.bare = true;
+            self.bare = !name.inside;
         }
     }
 
@@ -138,17 +149,21 @@ impl Line<'_> {
         self.at += number_at + len + 1;
     }
 
+    /// The lines of these names that there are.
     pub(super) fn sum_and_count(
         &mut self,
-        (sum_name, count_name): (&Name, &Name),
+        (sum, count): (&Option<Name>, &Option<Name>),
         labels: &[u8],
-        sum: f64,
-        count: u64,
+        distribution: Distribution<'_>,
     ) {
-        self.start(sum_name, labels, &Piece::NONE);
-        self.end_f64(sum);
-        self.start(count_name, labels, &Piece::NONE);
-        self.end_u64(count);
+        if let Some(sum) = sum {
+            self.start(sum, labels, &Piece::NONE);
+            self.end_f64(distribution.sum());
+        }
+        if let Some(count) = count {
+            self.start(count, labels, &Piece::NONE);
+            self.end_u64(distribution.count());
+        }
     }
 
     #[inline]

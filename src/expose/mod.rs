@@ -1,8 +1,17 @@
 //! A snapshot in the formats of the field.
+//!
+//! [`negotiate`] answers an `Accept` header; a [`Format`] says which format that is and writes it;
+//! [`text`] is the one every Prometheus reads. What each can carry, and the rules for names, units
+//! and numbers, is told in [docs/FORMATS.md](https://docs.rs/crate/nissa/latest/source/docs/FORMATS.md).
 
+mod accept;
+mod format;
 mod line;
 mod names;
 mod number;
+mod openmetrics;
 mod text;
 
+pub use crate::escape::Escaping;
+pub use format::{Format, negotiate};
 pub use text::{text, text_into};

@@ -89,6 +89,24 @@ pub(super) fn to_string(value: f64) -> String {
     String::from_utf8_lossy(&out[..len]).into_owned()
 }
 
+/// A double as OpenMetrics wants it in `le` and `quantile`, so that all exposers write a bound the
+/// same way: with a point or an exponent always, as Go's `%g` prints it (`1.0`, `0.25`, `1e+06`).
+pub(super) fn canonical(value: f64) -> String {
+    if !value.is_finite() {
+        return to_string(value);
+    }
+    let scientific = format!("{value:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    // Where Go begins to use an exponent for the shortest digits.
+    if value != 0.0 && !(-4..6).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.abs());
+    }
+    let plain = format!("{value}");
+    if plain.contains('.') { plain } else { plain + ".0" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +119,28 @@ mod tests {
         assert_eq!(text, ["0", "-0", "1", "0.5", "1e+300", "NaN", "+Inf", "-Inf"]);
     }
 
+    /// The bounds that the specification lists as examples, and what lies beside them.
+    #[test]
+    fn canonical_bounds() {
+        let bounds = [0.0, 1e-10, 1e-5, 0.0001, 0.1, 1.0, 10.0, 123.456, 100_000.0, 1e6, 1.1e23];
+        let text: Vec<String> = bounds.into_iter().map(canonical).collect();
+        let expected = [
+            "0.0", "1e-10", "1e-05", "0.0001", "0.1", "1.0", "10.0", "123.456", "100000.0",
+            "1e+06", "1.1e+23",
+        ];
+        assert_eq!(text, expected);
+        let ends = [f64::INFINITY, f64::NEG_INFINITY, -2.5, -1.0, 1_234_567.0, 5e-324];
+        let text: Vec<String> = ends.into_iter().map(canonical).collect();
+        assert_eq!(text, ["+Inf", "-Inf", "-2.5", "-1.0", "1.234567e+06", "5e-324"]);
+    }
+
     proptest! {
+        #[test]
+        fn every_canonical_double_reads_back(value in prop::num::f64::ANY) {
+            let back: f64 = canonical(value).replace("Inf", "inf").parse().unwrap();
+            prop_assert!(back.to_bits() == value.to_bits() || back.is_nan() && value.is_nan());
+        }
+
         #[test]
         fn every_integer_reads_back(value in any::<u64>(), shift in 0u32..64) {
             let mut out = [0; LONGEST];
