@@ -3,11 +3,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A monotonic clock: time since an arbitrary start.
 pub(crate) trait Clock: Send + Sync {
     fn now(&self) -> Duration;
+
+    /// The wall clock: time since the Unix epoch. It may jump either way.
+    fn unix(&self) -> Duration;
 }
 
 /// The system's monotonic clock, which no change of the wall clock touches.
@@ -24,12 +27,22 @@ impl Clock for SystemClock {
     fn now(&self) -> Duration {
         since(self.0)
     }
+
+    fn unix(&self) -> Duration {
+        unix()
+    }
 }
 
 /// The time a timer starts from.
 #[allow(clippy::disallowed_methods, reason = "this module is where time is read")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The wall clock: time since the Unix epoch, zero before it.
+#[allow(clippy::disallowed_methods, reason = "this module is where time is read")]
+pub(crate) fn unix() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The time since then.
@@ -44,6 +57,11 @@ pub(crate) struct SharedClock(pub(crate) Arc<dyn Clock>);
 impl SharedClock {
     pub(crate) fn now(&self) -> Duration {
         self.0.now()
+    }
+
+    #[allow(dead_code, reason = "of stages, which features bring")]
+    pub(crate) fn unix(&self) -> Duration {
+        self.0.unix()
     }
 }
 

@@ -21,6 +21,10 @@ enum Kind {
     Installed(&'static str),
     #[allow(dead_code, reason = "only detectors keep states")]
     State(&'static str),
+    #[allow(dead_code, reason = "of stages, which features bring")]
+    Thread(&'static str),
+    #[allow(dead_code, reason = "of stages, which features bring")]
+    Setting(String),
 }
 
 impl Error {
@@ -36,6 +40,16 @@ impl Error {
     #[allow(dead_code, reason = "only detectors keep states")]
     pub(crate) fn state(reason: &'static str) -> Self {
         Self { kind: Kind::State(reason), source: None }
+    }
+
+    #[allow(dead_code, reason = "of stages, which features bring")]
+    pub(crate) fn thread(name: &'static str) -> Self {
+        Self { kind: Kind::Thread(name), source: None }
+    }
+
+    #[allow(dead_code, reason = "of stages, which features bring")]
+    pub(crate) fn setting(reason: impl Into<String>) -> Self {
+        Self { kind: Kind::Setting(reason.into()), source: None }
     }
 
     #[cfg(not(nissa_loom))]
@@ -57,6 +71,16 @@ impl Error {
         matches!(self.kind, Kind::State(_))
     }
 
+    /// Whether a setting of a builder makes no sense; the message names it.
+    pub fn is_setting(&self) -> bool {
+        matches!(self.kind, Kind::Setting(_))
+    }
+
+    /// Whether the system refused a thread.
+    pub fn is_thread(&self) -> bool {
+        matches!(self.kind, Kind::Thread(_))
+    }
+
     /// Whether something else was installed first; that one keeps working.
     pub fn is_installed(&self) -> bool {
         matches!(self.kind, Kind::Installed(_))
@@ -65,10 +89,12 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
+        match &self.kind {
             Kind::Buckets(reason) => write!(f, "bad buckets: {reason}"),
             Kind::Installed(reason) => write!(f, "already installed: {reason}"),
             Kind::State(reason) => write!(f, "bad state: {reason}"),
+            Kind::Thread(name) => write!(f, "the system refused the thread {name}"),
+            Kind::Setting(reason) => write!(f, "bad setting: {reason}"),
         }
     }
 }

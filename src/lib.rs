@@ -92,6 +92,9 @@ mod thread;
 #[cfg(all(feature = "detect", not(nissa_loom)))]
 mod watch;
 
+#[cfg(all(feature = "monitor", not(nissa_loom)))]
+pub use {health::health, monitor::builder};
+
 pub use buckets::Buckets;
 pub use error::Error;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]

@@ -26,29 +26,50 @@ use crate::sync::Mutex;
 /// assert!(registry.snapshot().family("queue_depth").is_none());
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct ManualClock(Arc<Mutex<Duration>>);
+pub struct ManualClock(Arc<Mutex<Times>>);
+
+#[derive(Debug, Default)]
+struct Times {
+    now: Duration,
+    unix: Duration,
+}
 
 impl ManualClock {
-    /// A clock at zero. Clones show the same time.
+    /// A clock at zero, and at the Unix epoch. Clones show the same time.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Moves the clock on.
     pub fn advance(&self, by: Duration) {
-        *self.0.lock() += by;
+        let mut times = self.0.lock();
+        times.now = times.now.saturating_add(by);
+        times.unix = times.unix.saturating_add(by);
+    }
+
+    pub(crate) fn shared(self) -> SharedClock {
+        SharedClock(Arc::new(self))
+    }
+
+    /// Sets the wall clock alone, forwards or back, as an administrator or NTP would.
+    pub fn set_unix(&self, unix: Duration) {
+        self.0.lock().unix = unix;
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Duration {
-        *self.0.lock()
+        self.0.lock().now
+    }
+
+    fn unix(&self) -> Duration {
+        self.0.lock().unix
     }
 }
 
 impl RegistryBuilder {
     /// The clock that idle time is measured by.
     pub fn clock(self, clock: ManualClock) -> Self {
-        self.measured_by(SharedClock(Arc::new(clock)))
+        self.measured_by(clock.shared())
     }
 }

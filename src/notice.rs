@@ -24,10 +24,13 @@ pub(crate) enum Notice {
     InvalidLabel,
     LongValue,
     NameCollision,
+    ThreadDetached,
+    ThreadPanicked,
+    StagePanicked,
 }
 
 impl Notice {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::NanSample,
         Self::InvalidAmount,
         Self::UpdateLost,
@@ -44,6 +47,9 @@ impl Notice {
         Self::InvalidLabel,
         Self::LongValue,
         Self::NameCollision,
+        Self::ThreadDetached,
+        Self::ThreadPanicked,
+        Self::StagePanicked,
     ];
 
     /// The metric that counts it, and its `reason` label.
@@ -51,6 +57,7 @@ impl Notice {
         const DROPPED: &str = "nissa_dropped_total";
         const OVERFLOWED: &str = "nissa_overflowed_total";
         const ADJUSTED: &str = "nissa_adjusted_total";
+        const FAILED: &str = "nissa_failures_total";
         match self {
             Self::NanSample => (DROPPED, "nan"),
             Self::InvalidAmount => (DROPPED, "invalid_amount"),
@@ -68,6 +75,9 @@ impl Notice {
             Self::InvalidLabel => (ADJUSTED, "invalid_label"),
             Self::LongValue => (ADJUSTED, "long_value"),
             Self::NameCollision => (ADJUSTED, "name_collision"),
+            Self::ThreadDetached => (FAILED, "thread_detached"),
+            Self::ThreadPanicked => (FAILED, "thread_panicked"),
+            Self::StagePanicked => (FAILED, "stage_panicked"),
         }
     }
 
@@ -105,6 +115,9 @@ impl Notice {
             Self::NameCollision => {
                 "two metric names become one in the text format; the illegal one is written as U__"
             }
+            Self::ThreadDetached => "a thread did not end in time; left to itself",
+            Self::ThreadPanicked => "a thread of ours panicked and has ended",
+            Self::StagePanicked => "a stage panicked; it is left out until the next tick",
         }
     }
 }

@@ -9,6 +9,8 @@ mod primitive {
         AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
     };
 
+    #[allow(unused_imports, reason = "threads of our own, which a feature brings, wait by it")]
+    pub(crate) use parking_lot::Condvar;
     pub(crate) use parking_lot::{Mutex, RwLock};
 }
 

@@ -5,8 +5,10 @@
 //! fight over its count. So each thread keeps `Arc`s of its own.
 
 mod cache;
+#[cfg(feature = "monitor")]
+mod seat;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use metrics::{CounterFn, GaugeFn, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
 
@@ -16,6 +18,8 @@ use crate::error::Error;
 use crate::instrument::{Counter, Gauge, Histogram};
 use crate::registry::{GLOBAL_ID, Registry, RegistryBuilder, with_current};
 use cache::Instrument;
+#[cfg(feature = "monitor")]
+pub(crate) use seat::Seat;
 
 /// A recorder for the `metrics` facade that records into a [`Registry`].
 ///
@@ -91,8 +95,22 @@ impl Recorder {
 ///
 /// The facade has a recorder already; it keeps it.
 pub fn install() -> Result<(), Error> {
-    metrics::set_global_recorder(Recorder::current())
-        .map_err(|error| Error::installed("the facade has a recorder").because(error.to_string()))
+    set_facade(&Recorder::current(), false)
+}
+
+/// Makes a recorder the facade's. One that is there already may do, if it is an equal of ours.
+fn set_facade(recorder: &Recorder, again: bool) -> Result<(), Error> {
+    /// The registry the facade's recorder was made for, once it is ours.
+    static OURS: OnceLock<Option<u32>> = OnceLock::new();
+    let registry = recorder.registry.as_ref().map(|registry| registry.inner.id());
+    if again && OURS.get() == Some(&registry) {
+        return Ok(());
+    }
+    metrics::set_global_recorder(recorder.clone()).map_err(|error| {
+        Error::installed("the facade has a recorder").because(error.to_string())
+    })?;
+    let _ = OURS.set(registry);
+    Ok(())
 }
 
 impl RegistryBuilder {

@@ -9,10 +9,15 @@ use crate::entry::{Entry, Kind};
 use crate::notice::{self, Notice};
 use crate::sync::Ordering;
 
-const HELP: [(&str, Kind, &str); 6] = [
+const HELP: [(&str, Kind, &str); 7] = [
     ("nissa_dropped_total", Kind::Counter, "Updates and registrations that went nowhere."),
     ("nissa_overflowed_total", Kind::Counter, "Lookups that a limit sent to an overflow series."),
     ("nissa_adjusted_total", Kind::Counter, "Names and labels that were changed to be valid."),
+    (
+        "nissa_failures_total",
+        Kind::Counter,
+        "What failed or had to be left behind in the background.",
+    ),
     ("nissa_series", Kind::Gauge, "Series that take a place under the limits, idle ones included."),
     ("nissa_thread_pages_bytes", Kind::Gauge, "Memory of the pages that threads record into."),
     ("nissa_threads_peak", Kind::Gauge, "Most threads that ever recorded at one time."),
