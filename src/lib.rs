@@ -93,7 +93,7 @@ mod thread;
 mod watch;
 
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
-pub use {health::health, monitor::builder};
+pub use monitor::builder;
 
 pub use buckets::Buckets;
 pub use error::Error;

@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_thread_that_will_not_end_is_left_behind() {
         let (release, held) = std::sync::mpsc::channel::<()>();
-        let worker = Worker::spawn("nissa-test", move |_| drop(held.recv())).unwrap();
+        let worker = Worker::spawn("nissa-test", move |_| _ = held.recv()).unwrap();
         let before = notice::process().get(Notice::ThreadDetached);
         assert!(!worker.join(Duration::ZERO));
         assert_eq!(notice::process().get(Notice::ThreadDetached), before + 1);

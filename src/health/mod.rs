@@ -88,6 +88,16 @@ impl Health {
         self.inner.state.lock().sources.push(source);
     }
 
+    /// Takes a source away again, as its stage stops.
+    pub fn remove_source(&self, source: &Source) {
+        self.inner.state.lock().sources.retain(|known| !Arc::ptr_eq(known, source));
+    }
+
+    /// What answers over HTTP.
+    pub fn routes(&self) -> Vec<crate::route::Route> {
+        Vec::new()
+    }
+
     /// How well the program is now.
     pub fn report(&self) -> Report {
         let (mut report, sources) = {

@@ -144,15 +144,15 @@ impl Builder {
             (None, None) => Registry::global().clone(),
         };
         let health = self.health.take().unwrap_or_else(|| health::health().clone());
-        for stage in &self.stages {
-            stage.health().into_iter().for_each(|source| health.add_source(source));
-        }
-        let mut routes: Vec<crate::route::Route> = Vec::new();
+        let sources: Vec<_> = self.stages.iter().filter_map(|stage| stage.health()).collect();
+        sources.iter().for_each(|source| health.add_source(Arc::clone(source)));
+        let mut routes = health.routes();
         routes.extend(self.stages.iter().flat_map(|stage| stage.routes()));
         let context = Context {
             registry,
             routes: routes.into(),
             health,
+            sources,
             interval: self.interval,
             shutdown_timeout: self.shutdown_timeout,
             addresses: Arc::new(Mutex::new(Vec::new())),

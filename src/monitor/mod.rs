@@ -137,6 +137,8 @@ pub struct Context {
     registry: Registry,
     routes: Arc<[Route]>,
     health: Health,
+    /// What the stages added to it, until they stop.
+    sources: Vec<health::Source>,
     interval: Duration,
     shutdown_timeout: Duration,
     addresses: Arc<Mutex<Vec<SocketAddr>>>,

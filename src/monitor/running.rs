@@ -110,6 +110,8 @@ impl Monitor {
         if self.process != std::process::id() || self.stopped.swap(true, Ordering::AcqRel) {
             return true;
         }
+        let health = &self.context.health;
+        self.context.sources.iter().for_each(|source| health.remove_source(source));
         let deadline = clock::now() + limit;
         let mut all = true;
         for running in self.stages.iter().rev() {
