@@ -8,7 +8,7 @@ use triomphe::ThinArc;
 use crate::buckets::Buckets;
 use crate::cells::{self, CellId, Layout, Row};
 use crate::key::{self, Labels};
-use crate::sync::{AtomicU8, Ordering};
+use crate::sync::{AtomicBool, AtomicU8, Ordering};
 
 /// What a metric measures, in Prometheus's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,6 +80,8 @@ pub(crate) struct Entry(ThinArc<Head, u8>);
 struct Head {
     row: Row,
     state: AtomicU8,
+    /// Whether what it shows is not known now; see `Observed`.
+    hidden: AtomicBool,
     labels: u8,
     flags: u8,
 }
@@ -99,20 +101,35 @@ const LEGAL_NAMES: u8 = 2;
 const MORTAL: u8 = 4;
 /// It takes a place under the limits.
 const COUNTED: u8 = 8;
+/// Made for an `Observed`, which says itself when there is nothing to show.
+const OBSERVED: u8 = 16;
+
+/// How a series comes and goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nature {
+    /// It or its registry may go away.
+    pub(crate) mortal: bool,
+    /// It takes a place under the limits.
+    pub(crate) counted: bool,
+    /// It goes when its `Observed` goes, and is out of sight until that has a value.
+    pub(crate) observed: bool,
+}
 
 impl Entry {
-    pub(crate) fn new(row: Row, labels: &Labels, mortal: bool, counted: bool) -> Self {
+    pub(crate) fn new(row: Row, labels: &Labels, nature: Nature) -> Self {
         // Beyond 254 labels the count cannot vouch for a comparison of bytes.
         let plain = labels.plain && labels.count < usize::from(u8::MAX);
         let flag = |flag, on| if on { flag } else { 0 };
         let head = Head {
             row,
             state: AtomicU8::new(LIVE),
+            hidden: AtomicBool::new(nature.observed),
             labels: u8::try_from(labels.count).unwrap_or(u8::MAX),
             flags: flag(PLAIN, plain)
                 | flag(LEGAL_NAMES, labels.legal_names)
-                | flag(MORTAL, mortal)
-                | flag(COUNTED, counted),
+                | flag(MORTAL, nature.mortal || nature.observed)
+                | flag(COUNTED, nature.counted)
+                | flag(OBSERVED, nature.observed),
         };
         Self(ThinArc::from_header_and_slice(head, labels.text.as_bytes()))
     }
@@ -131,6 +148,21 @@ impl Entry {
     #[inline]
     pub(crate) fn is_mortal(&self) -> bool {
         self.has(MORTAL)
+    }
+
+    /// Whether an `Observed` says when there is something to show.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.has(OBSERVED)
+    }
+
+    /// Whether what it shows is not known now. With Acquire: who finds it in sight finds the value
+    /// that was stored before it came there.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.0.header.header.hidden.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_hidden(&self, hidden: bool) {
+        self.0.header.header.hidden.store(hidden, Ordering::Release);
     }
 
     #[inline]

@@ -71,7 +71,7 @@ pub mod snapshot;
 pub mod alert;
 #[cfg(all(feature = "client", not(nissa_loom)))]
 mod client;
-#[cfg(all(any(feature = "host", feature = "gpu", feature = "tokio-runtime"), not(nissa_loom)))]
+#[cfg(all(feature = "monitor", not(nissa_loom)))]
 pub mod collect;
 #[cfg(all(feature = "config", not(nissa_loom)))]
 mod config;
@@ -108,7 +108,7 @@ pub use {
     metrics::{IntoLabels, Label, Level, Unit},
     recorder::{Recorder, install},
     registry::{
-        Cardinality, FamilyCardinality, FamilyInfo, LabelCardinality, Matcher, Registry,
+        Cardinality, FamilyCardinality, FamilyInfo, LabelCardinality, Matcher, Observed, Registry,
         RegistryBuilder, Scope,
     },
     snapshot::Snapshot,

@@ -206,6 +206,12 @@ pub(crate) fn gauge_set(cell: CellId, value: f64) {
     });
 }
 
+/// Sets the shared cell of a counter, lower than it was too: for a count that something else keeps
+/// and may begin again.
+pub(crate) fn observe(cell: CellId, bits: u64) {
+    shared(cell, |page| page.store(cell.offset(), bits));
+}
+
 /// Adds to a gauge.
 #[inline]
 pub(crate) fn gauge_add(cell: CellId, value: f64) {

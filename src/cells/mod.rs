@@ -44,8 +44,8 @@ pub(crate) use {
     arena::Reader,
     local::{
         Row, SUMMABLE, add, add_f64, allocated_bytes, blocks, gauge_add, gauge_set, gauge_touched,
-        intern, raise, raise_f64, raise_within, read_row, reader, record, scoped, set_budget,
-        set_scoped, site_cell,
+        intern, observe, raise, raise_f64, raise_within, read_row, reader, record, scoped,
+        set_budget, set_scoped, site_cell,
     },
     page::CellId,
 };

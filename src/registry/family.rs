@@ -9,7 +9,7 @@ use super::table::Table;
 use crate::cells::{self, Layout, Reader};
 use crate::entry::{Descriptor, Entry, walk};
 use crate::snapshot;
-use crate::sync::{AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
 /// More newcomers than this are sorted in together; fewer are inserted one by one.
 const FEW: usize = 64;
@@ -25,6 +25,11 @@ pub(super) struct Family {
     /// reader, and moved into the order by the next reader.
     pending: Mutex<Vec<Entry>>,
     order: Mutex<Order>,
+    /// Whether some of its series may be hidden; then readers look.
+    hides: AtomicBool,
+    /// Hidden series whose `Observed` is gone; forgotten by the next reader that finds nobody
+    /// else to hold them.
+    withdrawn: Mutex<Vec<Entry>>,
 }
 
 /// What readers share. No recording takes this lock, and no registration, but for a call site's
@@ -62,6 +67,8 @@ impl Family {
             table: Table::new(),
             pending: Mutex::new(Vec::new()),
             order: Mutex::new(Order::default()),
+            hides: AtomicBool::new(false),
+            withdrawn: Mutex::new(Vec::new()),
         }
     }
 
@@ -82,6 +89,66 @@ impl Family {
         let newcomers = std::mem::take(&mut *self.pending.lock());
         order.admit(newcomers);
         Arc::clone(&order.entries)
+    }
+
+    /// From now on readers look for hidden series. Announcing one, which comes later and takes a
+    /// lock, is what makes this visible in time.
+    pub(super) fn watch_hidden(&self) {
+        self.hides.store(true, Ordering::Relaxed);
+    }
+
+    /// Every series that has something to show, dormant ones too. To be asked before any cell is
+    /// read: a series may come into sight later, with a value the reader has not seen.
+    pub(super) fn in_sight(&self) -> Arc<Vec<Entry>> {
+        let entries = self.entries();
+        if !self.hides.load(Ordering::Relaxed) || !entries.iter().any(Entry::is_hidden) {
+            return entries;
+        }
+        Arc::new(entries.iter().filter(|entry| !entry.is_hidden()).cloned().collect())
+    }
+
+    /// Hides a series that nobody observes any more, until it can be forgotten.
+    pub(super) fn withdraw(&self, entry: Entry) {
+        entry.set_hidden(true);
+        let mut withdrawn = self.withdrawn.lock();
+        if entry.is_observed() && !withdrawn.iter().any(|there| there.is_same(&entry)) {
+            withdrawn.push(entry);
+        }
+    }
+
+    /// Forgets withdrawn series that nobody holds, and gives back their places, of which `series`
+    /// counts the registry's.
+    pub(super) fn forget_withdrawn(&self, series: &AtomicUsize) {
+        /// The table, the order, and the list of the withdrawn.
+        const OURS: usize = 3;
+        if !self.hides.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut withdrawn = self.withdrawn.lock();
+        // In sight again: another `Observed` has it, and will bring it back here.
+        withdrawn.retain(Entry::is_hidden);
+        if withdrawn.is_empty() {
+            return;
+        }
+        // So that every one of them is in the order, and no longer among the newcomers.
+        drop(self.entries());
+        let mut gone = Vec::new();
+        withdrawn.retain(|entry| {
+            let unused = || entry.holders() <= OURS;
+            let removed = self.table.remove_if(entry, unused);
+            if removed {
+                entry.set_gone();
+                gone.push(entry.clone());
+            }
+            !removed
+        });
+        if gone.is_empty() {
+            return;
+        }
+        let counted = gone.iter().filter(|entry| entry.is_counted()).count();
+        self.live.fetch_sub(counted, Ordering::Relaxed);
+        series.fetch_sub(counted, Ordering::Relaxed);
+        self.order.lock().remove(&gone);
     }
 
     /// The family as it is now, and the series that may be forgotten: idle, and held by nobody.
@@ -124,8 +191,8 @@ impl Family {
         let mut forgettable = Vec::new();
         for (entry, row) in entries.iter().zip(cells.chunks_exact(self.descriptor.layout.stride()))
         {
-            // By another reader, since this one began.
-            if entry.is_gone() {
+            // By another reader, since this one began. What is observed tells itself when it goes.
+            if entry.is_gone() || entry.is_observed() {
                 continue;
             }
             let fingerprint = self.fingerprint(row);
@@ -178,12 +245,7 @@ impl Family {
         });
         // All at once: taking them from the order one by one would move it as many times. One of
         // the same labels may have been registered meanwhile, so labels do not tell them apart.
-        let mut order = self.order.lock();
-        let gone: HashSet<u32> = idle.iter().map(|entry| entry.cell().raw()).collect();
-        if !gone.is_empty() {
-            order.idle.retain(|cell, _| !gone.contains(cell));
-            Arc::make_mut(&mut order.entries).retain(|entry| !gone.contains(&entry.cell().raw()));
-        }
+        self.order.lock().remove(&idle);
     }
 
     /// Retires a sleeping series if it has not been used since it was read.
@@ -203,6 +265,14 @@ impl Family {
 }
 
 impl Order {
+    fn remove(&mut self, gone: &[Entry]) {
+        let gone: HashSet<u32> = gone.iter().map(|entry| entry.cell().raw()).collect();
+        if !gone.is_empty() {
+            self.idle.retain(|cell, _| !gone.contains(cell));
+            Arc::make_mut(&mut self.entries).retain(|entry| !gone.contains(&entry.cell().raw()));
+        }
+    }
+
     /// Sorts new series in.
     fn admit(&mut self, mut newcomers: Vec<Entry>) {
         if newcomers.is_empty() {

@@ -8,7 +8,7 @@ use super::own::{is_own, own_names};
 use super::{Families, Inner};
 use crate::buckets::Buckets;
 use crate::cells::{self, Layout, Row, gate};
-use crate::entry::{Descriptor, Entry, Kind};
+use crate::entry::{Descriptor, Entry, Kind, Nature};
 use crate::escape;
 use crate::instrument::Handle;
 use crate::key::{self, Labels, NAME_BYTES, Rules};
@@ -51,6 +51,9 @@ pub(super) enum Found {
     Overflow(Overflow),
     /// For good: a filter, a kind or a name forbids it.
     Refused,
+    /// A limit refused the labels, and what would be shown adds nothing to a sum: the registry's own
+    /// series that counts it.
+    Unshown(Option<Entry>),
     /// For now: there is no room, or another kind has the name and may give it up.
     NotNow,
 }
@@ -89,7 +92,7 @@ impl Found {
                 (overflow.entry.clone(), Some(overflow))
             }
             Self::Refused => return Resolved { lasting: true, ..Resolved::noop() },
-            Self::NotNow => return Resolved::noop(),
+            Self::Unshown(_) | Self::NotNow => return Resolved::noop(),
         };
         Resolved { handle: Handle::to(&entry), lasting: overflow.is_none(), overflow }
     }
@@ -115,7 +118,7 @@ impl Inner {
             self.notices.count(Notice::Recursion, query.name);
             return Resolved::noop();
         };
-        let found = self.find_or_add(query.shape, query.name, query.labels);
+        let found = self.find_or_add(query.shape, query.name, query.labels, false);
         if let Found::Series(family, entry) = &found {
             // Labels that were adjusted are not found again by comparing.
             if entry.matches(query.labels) {
@@ -137,7 +140,7 @@ impl Inner {
             self.notices.count(Notice::Recursion, name);
             return (Handle::NOOP, false);
         };
-        let found = self.find_or_add(shape, name, labels);
+        let found = self.find_or_add(shape, name, labels, false);
         if let Found::Series(_, entry) = &found {
             self.pinned.lock().push(entry.clone());
         }
@@ -188,12 +191,19 @@ impl Inner {
         remember(full, &entries);
     }
 
-    fn find_or_add(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Found {
+    /// `observed` says for whom the series is made, if it is new.
+    pub(super) fn find_or_add(
+        &self,
+        shape: Shape,
+        name: &str,
+        labels: &[(&str, &str)],
+        observed: bool,
+    ) -> Found {
         if !self.config.admits(name, labels) {
             self.notices.count(Notice::Filtered, name);
             return Found::Refused;
         }
-        self.find_or_add_admitted(shape, name, labels)
+        self.find_or_add_admitted(shape, name, labels, observed)
     }
 
     /// Past the filters, for what they let through and for the registry's own metrics.
@@ -202,17 +212,23 @@ impl Inner {
         shape: Shape,
         name: &str,
         labels: &[(&str, &str)],
+        observed: bool,
     ) -> Found {
         let family = match self.family(shape, name) {
             Ok(family) => family,
             Err(refusal) => return refusal,
         };
+        if observed {
+            family.watch_hidden();
+        }
         let note = |notice| self.notices.count(notice, name);
         let labels = Labels::new(labels, self.rules(&family), note);
         if let Some(entry) = family.table.find(labels.text.as_bytes()) {
             return Found::Series(family, entry);
         }
         let counted = !is_own(name);
+        let mortal = !self.immortal || self.config.idle_timeout.is_some();
+        let nature = Nature { mortal, counted, observed };
         let make = || {
             if counted && !reserve(&family.live, self.config.series_per_family) {
                 return Err(Notice::FamilyFull);
@@ -221,11 +237,15 @@ impl Inner {
                 family.live.fetch_sub(1, Ordering::Relaxed);
                 return Err(Notice::RegistryFull);
             }
-            self.make(&family, &labels, counted)
+            self.make(&family, &labels, nature)
         };
         match family.table.find_or_add(labels.text.as_bytes(), make) {
             Ok(entry) => Found::Series(family, entry),
             Err(Notice::NoRoom) => Found::NotNow,
+            Err(why) if observed => {
+                self.notices.log_once(why, name);
+                Found::Unshown(self.own_notice(why))
+            }
             Err(why) => self.overflow(&family, why),
         }
     }
@@ -247,17 +267,16 @@ impl Inner {
     }
 
     /// A new series. Fails when the cells are spent, which takes 2³² of them.
-    fn make(&self, family: &Family, labels: &Labels, counted: bool) -> Result<Entry, Notice> {
+    fn make(&self, family: &Family, labels: &Labels, nature: Nature) -> Result<Entry, Notice> {
         let Some(row) = Row::new(family.descriptor.layout) else {
-            if counted {
+            if nature.counted {
                 family.live.fetch_sub(1, Ordering::Relaxed);
                 self.series.fetch_sub(1, Ordering::Relaxed);
             }
             self.notices.count(Notice::NoRoom, &family.descriptor.name);
             return Err(Notice::NoRoom);
         };
-        let mortal = !self.immortal || self.config.idle_timeout.is_some();
-        let entry = Entry::new(row, labels, mortal, counted);
+        let entry = Entry::new(row, labels, nature);
         family.announce(entry.clone());
         Ok(entry)
     }
@@ -267,7 +286,9 @@ impl Inner {
         self.notices.log_once(why, &family.descriptor.name);
         let labels = Labels::overflow();
         // Counted by no limit, and one a family.
-        let make = || self.make(family, &labels, false);
+        let mortal = !self.immortal || self.config.idle_timeout.is_some();
+        let nature = Nature { mortal, counted: false, observed: false };
+        let make = || self.make(family, &labels, nature);
         match family.table.find_or_add(labels.text.as_bytes(), make) {
             Ok(entry) => Found::Overflow(Overflow { entry, counted: self.own_notice(why) }),
             Err(_spent) => Found::NotNow,

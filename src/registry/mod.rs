@@ -10,6 +10,7 @@ mod describe;
 mod family;
 mod lookup;
 mod matcher;
+mod observed;
 mod own;
 mod read;
 mod report;
@@ -24,6 +25,7 @@ use metrics::Unit;
 
 pub use builder::RegistryBuilder;
 pub use matcher::Matcher;
+pub use observed::Observed;
 pub use report::{Cardinality, FamilyCardinality, FamilyInfo, LabelCardinality};
 pub use scope::Scope;
 

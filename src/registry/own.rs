@@ -92,7 +92,8 @@ impl Inner {
     }
 
     fn own_series(&self, shape: Shape, name: &str, labels: &[(&str, &str)]) -> Option<Entry> {
-        let Found::Series(family, entry) = self.find_or_add_admitted(shape, name, labels) else {
+        let Found::Series(family, entry) = self.find_or_add_admitted(shape, name, labels, false)
+        else {
             return None;
         };
         if let Some((_, _, help)) = HELP.iter().find(|(known, ..)| *known == name) {

@@ -20,10 +20,13 @@ impl Inner {
         let families: Vec<Arc<Family>> = self.families.read().by_name.values().cloned().collect();
         // All series before any cell: a reader adds a page up once, and what it saw there of a row
         // must not be shown for a series that was given the row later. Held, rows stay theirs.
-        let entries: Vec<_> = families.iter().map(|family| family.entries()).collect();
+        let entries: Vec<_> = families.iter().map(|family| family.in_sight()).collect();
         let cells = families.iter().map(|family| family.cells()).sum();
         let mut reader = cells::reader(cells);
         let mut shown = Vec::with_capacity(families.len());
+        for family in &families {
+            family.forget_withdrawn(&self.series);
+        }
         for (family, entries) in families.iter().zip(entries) {
             let (read, forgettable) = family.read(entries, &mut reader, expiry);
             if read.is_none() && expiry.is_some() {

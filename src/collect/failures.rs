@@ -1,0 +1,150 @@
+//! What could not be read, and when.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sync::Mutex;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a collector could not read, by source: a file, a call, a device. Empty costs nothing.
+///
+/// `?` turns any error into one of the source "collect".
+///
+/// ```
+/// use nissa::collect::Failures;
+///
+/// fn collect() -> Result<(), Failures> {
+///     let mut failures = Failures::new();
+///     let load = failures.check("loadavg", std::fs::read_to_string("/no/such/file"));
+///     assert!(load.is_none());
+///     failures.into_result()
+/// }
+///
+/// let failures = collect().unwrap_err();
+/// assert!(failures.to_string().starts_with("loadavg: No such file"));
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "what failed is counted only if it is returned"]
+pub struct Failures(Vec<(Cow<'static, str>, Cause)>);
+
+/// More of one call are the same trouble told again.
+const MOST: usize = 64;
+
+impl Failures {
+    /// None so far. Allocates nothing.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Notes that this source could not be read. Beyond 64 of one call the rest goes unsaid.
+    /// Sources become label values, so let there be few.
+    pub fn add(&mut self, source: impl Into<Cow<'static, str>>, error: impl Into<Cause>) {
+        if self.0.len() < MOST {
+            self.0.push((source.into(), error.into()));
+        }
+    }
+
+    /// The value, or `None` with the error noted.
+    pub fn check<T, E: Into<Cause>>(
+        &mut self,
+        source: &'static str,
+        result: Result<T, E>,
+    ) -> Option<T> {
+        result.map_err(|error| self.add(source, error)).ok()
+    }
+
+    /// Takes over what another part of the collector noted.
+    pub fn append(&mut self, other: Result<(), Self>) {
+        if let Err(other) = other {
+            let room = MOST.saturating_sub(self.0.len());
+            self.0.extend(other.0.into_iter().take(room));
+        }
+    }
+
+    /// Whether nothing failed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Sources and errors, in the order they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &(dyn std::error::Error + 'static))> {
+        self.0.iter().map(|(source, error)| (&**source, &**error as _))
+    }
+
+    /// `Ok` if nothing failed: what a collector returns at its end.
+    pub fn into_result(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+}
+
+/// Not an error itself, which is what lets `?` make one of any.
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failures {
+    fn from(error: E) -> Self {
+        Self(vec![("collect".into(), Box::new(error))])
+    }
+}
+
+impl fmt::Display for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (source, error)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{source}: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The last failure of one source of one collector.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CollectionError {
+    /// The collector's name.
+    pub collector: String,
+    /// What it could not read.
+    pub source: String,
+    /// The last error's text.
+    pub error: String,
+    /// How often it failed.
+    pub count: u64,
+    /// When it last failed, since the Unix epoch.
+    pub unix: Duration,
+}
+
+/// The failures of a program's collectors, one for each source; shared by all who run some.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ErrorLog(Arc<Mutex<BTreeMap<(String, String), CollectionError>>>);
+
+/// Sources are few by nature; a collector that makes them up must not fill the memory.
+const MOST_SOURCES: usize = 1_000;
+
+impl ErrorLog {
+    /// Notes a failure, and tells how often this source has failed. 0 if there are too many
+    /// sources to keep another.
+    pub(crate) fn note(&self, collector: &str, source: &str, error: String, unix: Duration) -> u64 {
+        let mut errors = self.0.lock();
+        let key = (collector.to_owned(), source.to_owned());
+        if errors.len() >= MOST_SOURCES && !errors.contains_key(&key) {
+            return 0;
+        }
+        let entry = errors.entry(key).or_insert_with(|| CollectionError {
+            collector: collector.to_owned(),
+            source: source.to_owned(),
+            error: String::new(),
+            count: 0,
+            unix,
+        });
+        entry.error = error;
+        entry.count += 1;
+        entry.unix = unix;
+        entry.count
+    }
+
+    /// All of them, by collector and source.
+    pub(crate) fn list(&self) -> Vec<CollectionError> {
+        self.0.lock().values().cloned().collect()
+    }
+}

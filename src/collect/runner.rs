@@ -1,0 +1,261 @@
+//! Calls collectors when they are due.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use super::failures::ErrorLog;
+use super::{CollectionError, Collector, Failures};
+use crate::clock;
+use crate::instrument::{Counter, Gauge};
+use crate::registry::Registry;
+
+/// A collector that panics is left alone for its interval, then twice as long, up to this.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
+
+/// Collectors that share a thread, and when each is due. The builder runs them in threads of their
+/// own; who wants no thread calls [`collect`](Self::collect) before each snapshot.
+///
+/// Each collector's calls are shown as `nissa_collector_duration_seconds`,
+/// `nissa_collector_last_success_timestamp_seconds`, `nissa_collector_errors_total` (by source) and
+/// `nissa_collector_skipped_total`.
+///
+/// ```
+/// use std::time::Duration;
+/// use nissa::Registry;
+/// use nissa::collect::{Collector, Failures, Runner};
+///
+/// struct Queue;
+///
+/// impl Collector for Queue {
+///     fn name(&self) -> &str {
+///         "queue"
+///     }
+///
+///     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
+///         registry.gauge("queue_depth", &[]).set(3);
+///         Ok(())
+///     }
+/// }
+///
+/// let registry = Registry::new();
+/// let mut runner = Runner::new(&registry);
+/// runner.add(Queue);
+/// let next = runner.tick(Duration::ZERO); // the first sample is taken at once
+/// assert_eq!(next, Some(Duration::from_secs(1)));
+/// assert_eq!(registry.snapshot().value("queue_depth"), Some(3.0));
+///
+/// // Three seconds late: one call, and what was missed is counted.
+/// assert_eq!(runner.tick(Duration::from_secs(4)), Some(Duration::from_secs(5)));
+/// assert_eq!(registry.snapshot().value("nissa_collector_skipped_total"), Some(3.0));
+/// ```
+pub struct Runner {
+    registry: Registry,
+    slots: Vec<Slot>,
+    errors: ErrorLog,
+}
+
+struct Slot {
+    collector: Box<dyn Collector>,
+    name: String,
+    interval: Duration,
+    /// `None` before the first call.
+    due: Option<Duration>,
+    panics: u32,
+    own: OwnMetrics,
+}
+
+/// Handles of the metrics about one collector.
+struct OwnMetrics {
+    duration: Gauge,
+    last_success: Option<Gauge>,
+    skipped: Counter,
+}
+
+impl Runner {
+    /// No collectors yet.
+    pub fn new(registry: &Registry) -> Self {
+        Self::reporting(registry, ErrorLog::default())
+    }
+
+    pub(crate) fn reporting(registry: &Registry, errors: ErrorLog) -> Self {
+        Self { registry: registry.clone(), slots: Vec::new(), errors }
+    }
+
+    /// Takes on a collector, which is due at once.
+    pub fn add(&mut self, collector: impl Collector + 'static) {
+        self.add_boxed(Box::new(collector));
+    }
+
+    pub(crate) fn add_boxed(&mut self, collector: Box<dyn Collector>) {
+        describe(&self.registry);
+        let name = collector.name().to_owned();
+        let labels = [("collector", &*name)];
+        let own = OwnMetrics {
+            duration: self.registry.gauge("nissa_collector_duration_seconds", &labels),
+            last_success: None,
+            skipped: self.registry.counter("nissa_collector_skipped_total", &labels),
+        };
+        // Not less than a thread can wait for.
+        let interval = collector.interval().max(Duration::from_millis(1));
+        self.slots.push(Slot { collector, name, interval, due: None, panics: 0, own });
+    }
+
+    /// Calls the collectors that are due at this moment, on a clock that only goes forward, and
+    /// tells when the next is. `None` without collectors.
+    ///
+    /// Deadlines are absolute: a late call is made once, its successor keeps to the old beat, and
+    /// the calls left out are counted.
+    pub fn tick(&mut self, at: Duration) -> Option<Duration> {
+        for slot in &mut self.slots {
+            if slot.due.is_none_or(|due| due <= at) {
+                slot.skip_missed(at);
+                slot.call(&self.registry, &self.errors);
+                slot.schedule(at);
+            }
+        }
+        self.slots.iter().filter_map(|slot| slot.due).min()
+    }
+
+    /// Calls every collector now, due or not.
+    pub fn collect(&mut self) {
+        for slot in &mut self.slots {
+            slot.call(&self.registry, &self.errors);
+        }
+    }
+
+    /// The last failure of every source that ever failed.
+    pub fn errors(&self) -> Vec<CollectionError> {
+        self.errors.list()
+    }
+}
+
+impl Slot {
+    /// Counts the calls that were due and will not be made up for.
+    fn skip_missed(&mut self, at: Duration) {
+        let Some(due) = self.due else { return };
+        let late = at.saturating_sub(due);
+        let missed = late.as_nanos() / self.interval.as_nanos().max(1);
+        self.own.skipped.increment(u64::try_from(missed).unwrap_or(u64::MAX));
+    }
+
+    fn call(&mut self, registry: &Registry, errors: &ErrorLog) {
+        let start = clock::now();
+        let collect = || self.collector.collect(registry);
+        let outcome = catch_unwind(AssertUnwindSafe(collect));
+        self.own.duration.set(clock::since(start));
+        let unix = clock::unix();
+        match outcome {
+            Ok(Ok(())) => {
+                self.panics = 0;
+                let name = "nissa_collector_last_success_timestamp_seconds";
+                let labels = [("collector", &*self.name)];
+                let last =
+                    self.own.last_success.get_or_insert_with(|| registry.gauge(name, &labels));
+                last.set(unix);
+            }
+            Ok(Err(failures)) => {
+                self.panics = 0;
+                self.report(failures, registry, errors, unix);
+            }
+            Err(panic) => {
+                self.panics = self.panics.saturating_add(1);
+                let mut failures = Failures::new();
+                failures.add("panic", message(&*panic).to_owned());
+                self.report(failures, registry, errors, unix);
+                // A payload's destructor may panic as well.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+            }
+        }
+    }
+
+    fn report(&self, failures: Failures, registry: &Registry, errors: &ErrorLog, unix: Duration) {
+        for (source, error) in failures.iter() {
+            let count = errors.note(&self.name, source, error.to_string(), unix);
+            let labels = [("collector", &*self.name), ("source", source)];
+            registry.counter("nissa_collector_errors_total", &labels).increment(1);
+            if count == 1 {
+                crate::logging::warn!("nissa: collector {}: {source}: {error}", self.name);
+            }
+        }
+    }
+
+    /// The next beat after `at`; later for one that panics.
+    fn schedule(&mut self, at: Duration) {
+        let interval = self.interval.as_nanos().max(1);
+        let beat = match self.due {
+            Some(due) => {
+                let late = at.saturating_sub(due).as_nanos();
+                let to_next = interval - late % interval;
+                at + Duration::from_nanos(u64::try_from(to_next).unwrap_or(u64::MAX))
+            }
+            None => at + self.interval,
+        };
+        self.due = Some(match self.panics {
+            0 | 1 => beat,
+            panics => {
+                let factor = 1_u32.checked_shl(panics - 1).unwrap_or(u32::MAX);
+                let longest = LONGEST_BACK_OFF.max(self.interval);
+                at + self.interval.saturating_mul(factor).min(longest)
+            }
+        });
+    }
+}
+
+impl Drop for Slot {
+    /// What a collector holds may panic when it is let go of; a driver's wrapper, say.
+    fn drop(&mut self) {
+        let collector = std::mem::replace(&mut self.collector, Box::new(Gone));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(collector)));
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.slots.iter().map(|slot| &*slot.name).collect();
+        f.debug_struct("Runner").field("collectors", &names).finish_non_exhaustive()
+    }
+}
+
+/// Stands where a collector was.
+struct Gone;
+
+impl Collector for Gone {
+    fn name(&self) -> &str {
+        "gone"
+    }
+
+    fn collect(&mut self, _: &Registry) -> Result<(), Failures> {
+        Ok(())
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("panicked")
+}
+
+fn describe(registry: &Registry) {
+    use metrics::Unit::Seconds;
+    registry.describe_gauge(
+        "nissa_collector_duration_seconds",
+        Some(Seconds),
+        "How long the collector's last call took.",
+    );
+    registry.describe_gauge(
+        "nissa_collector_last_success_timestamp_seconds",
+        Some(Seconds),
+        "When the collector last read everything.",
+    );
+    registry.describe_counter(
+        "nissa_collector_errors_total",
+        None,
+        "What the collector could not read, by source.",
+    );
+    registry.describe_counter(
+        "nissa_collector_skipped_total",
+        None,
+        "Calls that were due and left out because the collector was late.",
+    );
+}
