@@ -27,10 +27,15 @@ pub(crate) enum Notice {
     ThreadDetached,
     ThreadPanicked,
     StagePanicked,
+    HealthFull,
+    CheckTimedOut,
+    CheckPanicked,
+    CheckNotRun,
+    SourcePanicked,
 }
 
 impl Notice {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::NanSample,
         Self::InvalidAmount,
         Self::UpdateLost,
@@ -50,6 +55,11 @@ impl Notice {
         Self::ThreadDetached,
         Self::ThreadPanicked,
         Self::StagePanicked,
+        Self::HealthFull,
+        Self::CheckTimedOut,
+        Self::CheckPanicked,
+        Self::CheckNotRun,
+        Self::SourcePanicked,
     ];
 
     /// The metric that counts it, and its `reason` label.
@@ -78,6 +88,11 @@ impl Notice {
             Self::ThreadDetached => (FAILED, "thread_detached"),
             Self::ThreadPanicked => (FAILED, "thread_panicked"),
             Self::StagePanicked => (FAILED, "stage_panicked"),
+            Self::HealthFull => (DROPPED, "health_full"),
+            Self::CheckTimedOut => (FAILED, "check_timed_out"),
+            Self::CheckPanicked => (FAILED, "check_panicked"),
+            Self::CheckNotRun => (FAILED, "check_not_run"),
+            Self::SourcePanicked => (FAILED, "source_panicked"),
         }
     }
 
@@ -118,6 +133,11 @@ impl Notice {
             Self::ThreadDetached => "a thread did not end in time; left to itself",
             Self::ThreadPanicked => "a thread of ours panicked and has ended",
             Self::StagePanicked => "a stage panicked; it is left out until the next tick",
+            Self::HealthFull => "there are too many parts to a health report; left out",
+            Self::CheckTimedOut => "a health check takes longer than its limit",
+            Self::CheckPanicked => "a health check panicked",
+            Self::CheckNotRun => "a health check found no thread to run on",
+            Self::SourcePanicked => "a source of health reports panicked",
         }
     }
 }

@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::state::Thresholds;
 use super::status::{Status, Verdict};
+use crate::notice::{self, Notice};
 
 /// Components and resources a report may hold, each; a caller's own list of names must not fill
 /// the memory.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 const MOST_ANOMALIES: usize = 1_000;
 const MOST_RECOMMENDATIONS: usize = 100;
 /// Bytes of a name, and of a line for people to read.
-const NAME_BYTES: usize = 256;
-const LINE_BYTES: usize = 1_024;
+pub(super) const NAME_BYTES: usize = 256;
+pub(super) const LINE_BYTES: usize = 1_024;
 
 /// How well the program is, from [`Health::report`](super::Health::report). Sources add to it.
 ///
 /// It takes no more than 256 components, 256 resources, 1,000 anomalies and 100 recommendations;
 /// names are cut at 256 bytes and lines at 1,024. What found no room is counted in
-/// `nissa_health_refused_total`.
+/// `nissa_dropped_total{reason="health_full"}`.
 ///
 /// ```
 /// use nissa::health::{Health, Status};
@@ -42,7 +44,10 @@ pub struct Report {
     pub(super) resources: BTreeMap<String, Resource>,
     pub(super) anomalies: Vec<Anomaly>,
     pub(super) recommendations: Vec<String>,
-    pub(super) refused: u64,
+    /// Whether the program says that it is ready.
+    pub(super) ready: bool,
+    /// A component without a first result.
+    pub(super) unchecked: Option<String>,
 }
 
 /// How much of something is used.
@@ -69,20 +74,6 @@ pub struct Anomaly {
     pub status: Status,
     /// What is unusual about it.
     pub details: String,
-}
-
-/// Shares from which on a resource is degraded or critical, by its name.
-#[derive(Clone, Debug)]
-pub(super) struct Thresholds {
-    pub(super) usual: f64,
-    pub(super) degraded: BTreeMap<String, f64>,
-    pub(super) critical: BTreeMap<String, f64>,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { usual: 0.9, degraded: BTreeMap::new(), critical: BTreeMap::new() }
-    }
 }
 
 impl Report {
@@ -132,10 +123,35 @@ impl Report {
         self.unix
     }
 
+    /// Whether requests may be sent to the program: it does not say otherwise, nothing is critical,
+    /// and every check has had its first result.
+    pub fn is_ready(&self) -> bool {
+        self.unready().is_none()
+    }
+
+    /// Why the program is not ready.
+    pub(super) fn unready(&self) -> Option<String> {
+        let component = self.components().find(|(_, verdict)| verdict.status() == Status::Critical);
+        if let Some((name, verdict)) = component {
+            return Some(format!("{name}: {}", verdict.details()));
+        }
+        let resource = self.resources().find(|resource| resource.status == Status::Critical);
+        if let Some(resource) = resource {
+            return Some(format!("{}: {} used", resource.name, resource.used));
+        }
+        let anomaly = self.anomalies.iter().find(|anomaly| anomaly.status == Status::Critical);
+        if let Some(anomaly) = anomaly {
+            return Some(format!("{}: {}", anomaly.name, anomaly.details));
+        }
+        if let Some(name) = &self.unchecked {
+            return Some(format!("{name}: not checked yet"));
+        }
+        (!self.ready).then(|| "the program says so".to_owned())
+    }
+
     /// Adds a component. One that is there already takes the worse of the two verdicts.
     pub fn component(&mut self, name: &str, status: Status, details: &str) {
-        let verdict = Verdict::from(status).with_details(cut(details, LINE_BYTES));
-        self.add(name, verdict);
+        self.add(name, Verdict::new(status, cut(details, LINE_BYTES)));
     }
 
     pub(super) fn add(&mut self, name: &str, verdict: Verdict) {
@@ -144,7 +160,7 @@ impl Report {
         match self.components.get_mut(&name) {
             Some(there) if there.status() >= verdict.status() => {}
             Some(there) => *there = verdict,
-            None if full => self.refused += 1,
+            None if full => refuse(&name),
             None => drop(self.components.insert(name, verdict)),
         }
     }
@@ -158,25 +174,16 @@ impl Report {
         }
         let name = cut(name, NAME_BYTES);
         if self.resources.len() >= MOST && !self.resources.contains_key(&name) {
-            self.refused += 1;
-            return;
+            return refuse(&name);
         }
-        let threshold = self.thresholds.degraded.get(&name).copied();
-        let threshold = threshold.unwrap_or(self.thresholds.usual);
-        let critical = self.thresholds.critical.get(&name).is_some_and(|limit| used >= *limit);
-        let status = match (critical, used >= threshold) {
-            (true, _) => Status::Critical,
-            (false, true) => Status::Degraded,
-            (false, false) => Status::Healthy,
-        };
+        let (threshold, status) = self.thresholds.judge(&name, used);
         self.resources.insert(name.clone(), Resource { name, used, threshold, status });
     }
 
     /// Adds an anomaly, which weighs as much as its status.
     pub fn anomaly(&mut self, name: &str, status: Status, details: &str) {
         if self.anomalies.len() >= MOST_ANOMALIES {
-            self.refused += 1;
-            return;
+            return refuse(name);
         }
         let (name, details) = (cut(name, NAME_BYTES), cut(details, LINE_BYTES));
         self.anomalies.push(Anomaly { name, status, details });
@@ -185,11 +192,14 @@ impl Report {
     /// Adds a line about what a person should do.
     pub fn recommend(&mut self, line: &str) {
         if self.recommendations.len() >= MOST_RECOMMENDATIONS {
-            self.refused += 1;
-            return;
+            return refuse(line);
         }
         self.recommendations.push(cut(line, LINE_BYTES));
     }
+}
+
+fn refuse(name: &str) {
+    notice::process().count(Notice::HealthFull, name);
 }
 
 /// The text as far as it fits, at a character's end.

@@ -43,7 +43,7 @@ impl fmt::Display for Status {
 /// What a check found: a status, and a line for a person to read.
 ///
 /// A check may also return what makes one: a [`Status`], `true` for healthy and `false` for
-/// critical, or a `Result` whose error is critical and gives the details.
+/// critical, a `Result` whose error is critical and gives the details, or nothing for healthy.
 ///
 /// ```
 /// use nissa::health::{Status, Verdict};
@@ -73,9 +73,8 @@ impl Verdict {
         Self { status: Status::Critical, details: details.into() }
     }
 
-    pub(super) fn with_details(mut self, details: String) -> Self {
-        self.details = details;
-        self
+    pub(super) fn new(status: Status, details: String) -> Self {
+        Self { status, details }
     }
 
     /// How well it is.
@@ -92,6 +91,13 @@ impl Verdict {
 impl From<Status> for Verdict {
     fn from(status: Status) -> Self {
         Self { status, details: String::new() }
+    }
+}
+
+/// For checks that only assert.
+impl From<()> for Verdict {
+    fn from((): ()) -> Self {
+        Self::healthy()
     }
 }
 

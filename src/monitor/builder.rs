@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::wellness::Wellness;
 use super::{Context, Guard, Monitor, Stage};
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::Error;
@@ -157,6 +158,8 @@ impl Builder {
             shutdown_timeout: self.shutdown_timeout,
             addresses: Arc::new(Mutex::new(Vec::new())),
         };
+        // Last, so that it sees what the others read in the same tick.
+        self.stages.push(Box::new(Wellness::default()));
         Monitor::start(context, self.stages, self.clock)
     }
 }

@@ -37,6 +37,7 @@ mod guard;
 #[cfg(any(test, feature = "test-util"))]
 mod manual;
 mod running;
+mod wellness;
 
 use std::fmt;
 use std::net::SocketAddr;
