@@ -59,7 +59,6 @@ impl SharedClock {
         self.0.now()
     }
 
-    #[allow(dead_code, reason = "of stages, which features bring")]
     pub(crate) fn unix(&self) -> Duration {
         self.0.unix()
     }

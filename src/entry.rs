@@ -1,6 +1,7 @@
 //! One series: its labels and its cells, in one allocation and one word to point at it.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics::Unit;
 use triomphe::ThinArc;
@@ -70,7 +71,7 @@ impl Descriptor {
     }
 }
 
-/// A counted pointer to a series: 24 bytes and the labels' text. Which metric it is of, whoever
+/// A counted pointer to a series: 28 bytes and the labels' text. Which metric it is of, whoever
 /// holds it knows.
 /// Its cells are given back when the last pointer goes.
 #[derive(Clone, Debug)]
@@ -84,6 +85,8 @@ struct Head {
     hidden: AtomicBool,
     labels: u8,
     flags: u8,
+    /// When it was made, in sixteenths of a second by the registry's clock.
+    born: u32,
 }
 
 /// States of a series. In the output;
@@ -116,7 +119,7 @@ pub(crate) struct Nature {
 }
 
 impl Entry {
-    pub(crate) fn new(row: Row, labels: &Labels, nature: Nature) -> Self {
+    pub(crate) fn new(row: Row, labels: &Labels, nature: Nature, born: Duration) -> Self {
         // Beyond 254 labels the count cannot vouch for a comparison of bytes.
         let plain = labels.plain && labels.count < usize::from(u8::MAX);
         let flag = |flag, on| if on { flag } else { 0 };
@@ -130,6 +133,7 @@ impl Entry {
                 | flag(MORTAL, nature.mortal || nature.observed)
                 | flag(COUNTED, nature.counted)
                 | flag(OBSERVED, nature.observed),
+            born: sixteenths(born),
         };
         Self(ThinArc::from_header_and_slice(head, labels.text.as_bytes()))
     }
@@ -168,6 +172,11 @@ impl Entry {
     #[inline]
     pub(crate) fn cell(&self) -> CellId {
         self.0.header.header.row.cell()
+    }
+
+    /// When it was made, by the registry's clock; up to a sixteenth of a second early.
+    pub(crate) fn born(&self) -> Duration {
+        Duration::from_secs(u64::from(self.0.header.header.born)) / 16
     }
 
     /// Asks for the memory of a series that will be read soon.
@@ -253,6 +262,11 @@ impl Entry {
         std::sync::atomic::fence(Ordering::Acquire);
         count
     }
+}
+
+/// As many as four bytes hold: 8.5 years.
+fn sixteenths(time: Duration) -> u32 {
+    u32::try_from(time.as_millis() * 16 / 1000).unwrap_or(u32::MAX)
 }
 
 /// Visits series in order, asking for the memory of later ones meanwhile: they lie wherever they

@@ -68,7 +68,7 @@ impl Clock for ManualClock {
 }
 
 impl RegistryBuilder {
-    /// The clock that idle time is measured by.
+    /// The clock that idle time is measured by, and when series began.
     pub fn clock(self, clock: ManualClock) -> Self {
         self.measured_by(clock.shared())
     }

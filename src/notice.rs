@@ -32,10 +32,12 @@ pub(crate) enum Notice {
     CheckPanicked,
     CheckNotRun,
     SourcePanicked,
+    ExemplarLabels,
+    ExemplarLost,
 }
 
 impl Notice {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::NanSample,
         Self::InvalidAmount,
         Self::UpdateLost,
@@ -60,6 +62,8 @@ impl Notice {
         Self::CheckPanicked,
         Self::CheckNotRun,
         Self::SourcePanicked,
+        Self::ExemplarLabels,
+        Self::ExemplarLost,
     ];
 
     /// The metric that counts it, and its `reason` label.
@@ -78,6 +82,8 @@ impl Notice {
             Self::DescriptionConflict => (DROPPED, "description_conflict"),
             Self::Filtered => (DROPPED, "filtered"),
             Self::NoRoom => (DROPPED, "registry_full"),
+            Self::ExemplarLabels => (DROPPED, "exemplar_labels"),
+            Self::ExemplarLost => (DROPPED, "exemplar_lost"),
             Self::FamilyFull => (OVERFLOWED, "family_full"),
             Self::RegistryFull => (OVERFLOWED, "registry_full"),
             Self::DuplicateLabel => (ADJUSTED, "duplicate_label"),
@@ -127,6 +133,10 @@ impl Notice {
             Self::ReservedLabel => "a label name is reserved; renamed with the prefix exported_",
             Self::InvalidLabel => "a label has an empty name; left out",
             Self::LongValue => "a label value is too long; cut and marked with …",
+            Self::ExemplarLabels => {
+                "an exemplar's labels have more than 128 characters; recorded without it"
+            }
+            Self::ExemplarLost => "there is no room for an exemplar; recorded without it",
             Self::NameCollision => {
                 "two metric names become one in the text format; the illegal one is written as U__"
             }

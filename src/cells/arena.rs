@@ -137,7 +137,7 @@ impl Arena {
         Some(self.shared.page(cell).unwrap_or_else(|| self.shared.add_page(cell, layout)))
     }
 
-    fn layout(&self, cell: CellId) -> Option<&'static Layout> {
+    pub(super) fn layout(&self, cell: CellId) -> Option<&'static Layout> {
         self.rows.lock().layout(cell)
     }
 
@@ -239,6 +239,8 @@ pub(crate) struct Reader {
     /// For each page number, where its totals begin in `totals`, or `UNREAD`.
     position: Vec<u32>,
     totals: Vec<u64>,
+    /// Whether any page of counters that was read has a shared one beside those of threads.
+    shares_counters: bool,
 }
 
 #[cfg(not(nissa_loom))]
@@ -253,6 +255,7 @@ impl Reader {
             shared: &arena.shared,
             position: Vec::new(),
             totals: Vec::with_capacity(cells.next_multiple_of(PAGE_CELLS)),
+            shares_counters: false,
         }
     }
 
@@ -268,6 +271,17 @@ impl Reader {
         &self.totals[start..start + stride]
     }
 
+    /// Whether some of a counter may be from before it was made here: `absolute` raised it, or a
+    /// thread without a page of its own added to it, which looks the same.
+    pub(crate) fn is_raised(&self, counter: CellId) -> bool {
+        self.shared.page(counter).is_some_and(|page| page.get(counter.offset()) != 0)
+    }
+
+    /// Whether any counter that was read may be.
+    pub(crate) fn has_raised(&self) -> bool {
+        self.shares_counters
+    }
+
     #[cold]
     fn read_page(&mut self, cell: CellId) -> usize {
         let start = self.totals.len();
@@ -278,6 +292,8 @@ impl Reader {
                 page.add_to(totals);
             }
         }
+        let shared = self.shared.page(cell).map(Page::layout);
+        self.shares_counters |= matches!(shared, Some(Layout::Counter | Layout::FloatCounter));
         if self.position.len() <= cell.page() {
             self.position.resize(cell.page() + 1, UNREAD);
         }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use super::arena::{Arena, Reader, Target};
 use super::block::{Block, page_in};
+use super::exemplars::{self, Exemplar};
 use super::gate;
 use super::page::{CellId, Layout, Page};
 use crate::buckets::Buckets;
@@ -256,6 +257,20 @@ pub(crate) fn raise_f64(cell: CellId, value: f64) {
     });
 }
 
+/// Keeps an exemplar of what was recorded into a row.
+pub(crate) fn keep_exemplar(cell: CellId, exemplar: Exemplar) {
+    if cell == CellId::DISCARD {
+        return;
+    }
+    let kept = gate::enter().is_some_and(|gate| {
+        let layout = arena(|arena| arena.layout(cell)).flatten();
+        layout.is_some_and(|layout| exemplars::keep(&gate, cell, layout, exemplar))
+    });
+    if !kept {
+        notice::process().count(Notice::ExemplarLost, "");
+    }
+}
+
 /// A row of cells, given back when dropped: whoever holds it keeps others from reusing it.
 #[derive(Debug)]
 pub(crate) struct Row(CellId);
@@ -277,6 +292,7 @@ impl Drop for Row {
         // In the child of a fork whose locks may be stuck, the row is leaked instead; and where an
         // allocator lets go of a series from inside one of the arena's own allocations.
         if let Some(_gate) = gate::enter_nested() {
+            exemplars::forget(self.0);
             arena(|arena| arena.free(self.0));
         }
     }

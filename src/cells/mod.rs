@@ -13,6 +13,8 @@
 mod arena;
 mod block;
 #[cfg(not(nissa_loom))]
+mod exemplars;
+#[cfg(not(nissa_loom))]
 pub(crate) mod gate;
 #[cfg(all(test, nissa_loom))]
 mod models;
@@ -42,10 +44,11 @@ pub(crate) use page::Layout;
 #[cfg(not(nissa_loom))]
 pub(crate) use {
     arena::Reader,
+    exemplars::{Exemplar, Exemplars, Kept},
     local::{
         Row, SUMMABLE, add, add_f64, allocated_bytes, blocks, gauge_add, gauge_set, gauge_touched,
-        intern, observe, raise, raise_f64, raise_within, read_row, reader, record, scoped,
-        set_budget, set_scoped, site_cell,
+        intern, keep_exemplar, observe, raise, raise_f64, raise_within, read_row, reader, record,
+        scoped, set_budget, set_scoped, site_cell,
     },
     page::CellId,
 };

@@ -43,12 +43,18 @@ impl<'a> Output<'a> {
         Self { out, len }
     }
 
-    /// Room for `count` lines of this name, or a shorter one, and labels.
+    /// Room for `count` lines of this name, or a shorter one, and labels; and for `more` bytes.
     #[inline]
-    pub(super) fn lines(&mut self, count: usize, name: &Name, labels: &[u8]) -> Line<'_> {
+    pub(super) fn lines(
+        &mut self,
+        count: usize,
+        name: &Name,
+        labels: &[u8],
+        more: usize,
+    ) -> Line<'_> {
         // A label that is not the series' own (`le`) is a number and a short name.
         let longest = name.piece.len + labels.len() + LONGEST + Piece::SHORT + "{,} \n".len();
-        let most = count * longest.max(Piece::SHORT) + Piece::SHORT;
+        let most = count * longest.max(Piece::SHORT) + Piece::SHORT + more;
         if self.out.len() - self.len < most {
             self.grow(most);
         }
@@ -147,6 +153,14 @@ impl Line<'_> {
         let len = write(digits);
         room[number_at + len] = b'\n';
         self.at += number_at + len + 1;
+    }
+
+    /// Adds to the line that was just ended.
+    #[cold]
+    pub(super) fn append(&mut self, text: &str) {
+        self.at -= 1;
+        self.copy(text.as_bytes());
+        self.copy(b"\n");
     }
 
     /// The lines of these names that there are.

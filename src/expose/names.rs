@@ -12,10 +12,11 @@ use std::collections::{HashMap, HashSet};
 
 use metrics::Unit;
 
+use super::number;
 use crate::entry::Kind;
 use crate::escape::{Escaping, values};
 use crate::key;
-use crate::snapshot::{Family, Series, Snapshot};
+use crate::snapshot::{Exemplar, Family, Series, Snapshot};
 
 /// The name each family is written under, in the snapshot's order. `created`: the page's reader
 /// holds `_created` to belong to the family before it.
@@ -126,6 +127,31 @@ impl<'a> Labels<'a> {
         let global =
             global.map(|(name, value)| (Cow::Owned(name.clone()), Cow::Owned(value.clone())));
         of_labels(global.chain(own.iter().cloned()).collect(), self.escaping)
+    }
+}
+
+/// Characters that the labels of an exemplar may have on a page.
+const EXEMPLAR_CHARACTERS: usize = 128;
+
+impl Labels<'_> {
+    /// The labels of an exemplar under the names they are written with; `None` if these are too
+    /// long, for which readers refuse the page.
+    pub(super) fn exemplar_pairs<'e>(
+        &self,
+        exemplar: Exemplar<'e>,
+    ) -> Option<Vec<(Cow<'e, str>, Cow<'e, str>)>> {
+        let pairs = of_labels(exemplar.labels().collect(), self.escaping);
+        let length = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| {
+            name.chars().count() + value.chars().count()
+        };
+        (pairs.iter().map(length).sum::<usize>() <= EXEMPLAR_CHARACTERS).then_some(pairs)
+    }
+
+    /// An exemplar as it stands behind a number.
+    pub(super) fn exemplar(&self, exemplar: Exemplar<'_>) -> Option<String> {
+        let labels = labels_text(&self.exemplar_pairs(exemplar)?);
+        let (value, at) = (number::to_string(exemplar.value()), number::seconds(exemplar.unix()));
+        Some(format!(" # {{{labels}}} {value} {at}"))
     }
 }
 

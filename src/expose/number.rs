@@ -1,5 +1,7 @@
 //! Numbers as text: the shortest that reads back as the same number.
 
+use std::time::Duration;
+
 /// Doubles up to here that are whole are written as integers; all of them are exact.
 const WHOLE: f64 = 1e15;
 
@@ -87,6 +89,11 @@ pub(super) fn to_string(value: f64) -> String {
     let mut out = [0; LONGEST];
     let len = write_f64(&mut out, value);
     String::from_utf8_lossy(&out[..len]).into_owned()
+}
+
+/// Seconds since 1970 to the millisecond, which a double could not tell for certain.
+pub(super) fn seconds(unix: Duration) -> String {
+    format!("{}.{:03}", unix.as_secs(), unix.subsec_millis())
 }
 
 /// A double as OpenMetrics wants it in `le` and `quantile`, so that all exposers write a bound the

@@ -25,7 +25,14 @@ pub(super) fn write(snapshot: &Snapshot, escaping: Escaping, out: &mut Vec<u8>) 
     let mut page = Output::new(out);
     let counters = counters(snapshot, &names);
     for ((family, name), is_counter) in snapshot.families().zip(&names).zip(counters) {
-        let mut lines = Lines { family, name, labels: &labels, bound: canonical, only: None };
+        let mut lines = Lines {
+            family,
+            name,
+            labels: &labels,
+            bound: canonical,
+            exemplars: is_counter || family.kind() == Kind::Histogram,
+            only: None,
+        };
         match apart(family) {
             None => {
                 let (stem, kind) = match family.kind() {
@@ -43,6 +50,7 @@ pub(super) fn write(snapshot: &Snapshot, escaping: Escaping, out: &mut Vec<u8>) 
                 for part in parts {
                     header(family, &format!("{name}{part}"), UNKNOWN, &mut page);
                     lines.only = Some(part);
+                    lines.exemplars = false;
                     lines.write(&mut page);
                 }
             }

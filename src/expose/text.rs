@@ -2,12 +2,12 @@
 //!
 //! A line is the family's name, the series' canonical labels and a number.
 
-use super::line::{Name, Output, Piece};
+use super::line::{Line, Name, Output, Piece};
 use super::names::{self, Labels};
 use super::number::to_string;
 use crate::entry::Kind;
 use crate::escape::Escaping;
-use crate::snapshot::{Family, Snapshot, Value};
+use crate::snapshot::{Family, Series, Snapshot, Value};
 
 /// A snapshot in Prometheus's text format, version 0.0.4.
 ///
@@ -41,8 +41,15 @@ pub(super) fn write(snapshot: &Snapshot, escaping: Escaping, out: &mut Vec<u8>) 
     let names = names::of_families(snapshot, escaping, false);
     for (family, name) in snapshot.families().zip(names) {
         header(family, &name, &mut page);
-        Lines { family, name: &name, labels: &labels, bound: to_string, only: None }
-            .write(&mut page);
+        Lines {
+            family,
+            name: &name,
+            labels: &labels,
+            bound: to_string,
+            exemplars: false,
+            only: None,
+        }
+        .write(&mut page);
     }
 }
 
@@ -65,6 +72,8 @@ pub(super) struct Lines<'a> {
     pub(super) labels: &'a Labels<'a>,
     /// How `le` and `quantile` write a number.
     pub(super) bound: fn(f64) -> String,
+    /// Whether exemplars are shown.
+    pub(super) exemplars: bool,
     /// Lines of a distribution whose names end so, and no others.
     pub(super) only: Option<&'static str>,
 }
@@ -83,18 +92,31 @@ impl Lines<'_> {
         self.only.is_none_or(|only| only == suffix).then(|| Name::new(self.name, suffix))
     }
 
+    #[inline]
+    fn exemplars(&self, series: &Series<'_>) -> Exemplars {
+        if !self.exemplars || !self.family.has_exemplars() {
+            return Exemplars::default();
+        }
+        let text = |exemplar| Some((exemplar, self.labels.exemplar(exemplar)?));
+        let texts = series.exemplars().filter_map(text);
+        let texts: Vec<_> = texts.map(|(exemplar, text)| (exemplar.bucket(), text)).collect();
+        Exemplars { room: texts.iter().map(|(_, text)| text.len()).sum(), texts }
+    }
+
     /// Counters and gauges: one line a series.
     fn numbers(&self, page: &mut Output<'_>) {
         let name = Name::new(self.name, "");
         for series in self.family.series() {
             let labels = self.labels.text(&series);
-            let mut line = page.lines(1, &name, &labels);
+            let exemplars = self.exemplars(&series);
+            let mut line = page.lines(1, &name, &labels, exemplars.room);
             line.start(&name, &labels, &Piece::NONE);
             match series.value() {
                 Value::Counter(count) => line.end_u64(count),
                 Value::FloatCounter(value) | Value::Gauge(value) => line.end_f64(value),
                 Value::Distribution(_) => {}
             }
+            exemplars.append(0, &mut line);
             page.len = line.at;
         }
     }
@@ -109,7 +131,8 @@ impl Lines<'_> {
         for series in self.family.series() {
             let Value::Distribution(distribution) = series.value() else { continue };
             let labels = self.labels.text(&series);
-            let mut line = page.lines(scheme.len() + 2, &longest, &labels);
+            let exemplars = self.exemplars(&series);
+            let mut line = page.lines(scheme.len() + 2, &longest, &labels, exemplars.room);
             if let Some(buckets) = &buckets {
                 let mut below = 0u64;
                 for (index, count) in distribution.counts().iter().enumerate() {
@@ -119,6 +142,7 @@ impl Lines<'_> {
                     if *count > 0 || index + 1 == scheme.len() || !scheme.is_exponential() {
                         line.start(buckets, &labels, &bounds[index]);
                         line.end_u64(below);
+                        exemplars.append(index, &mut line);
                     }
                 }
             }
@@ -137,7 +161,7 @@ impl Lines<'_> {
         for series in self.family.series() {
             let Value::Distribution(distribution) = series.value() else { continue };
             let labels = self.labels.text(&series);
-            let mut line = page.lines(quantiles.len() + 2, &longest, &labels);
+            let mut line = page.lines(quantiles.len() + 2, &longest, &labels, 0);
             if let Some(plain) = &plain {
                 for (q, label) in &quantiles {
                     line.start(plain, &labels, label);
@@ -146,6 +170,26 @@ impl Lines<'_> {
             }
             line.sum_and_count((&sum, &count), &labels, distribution);
             page.len = line.at;
+        }
+    }
+}
+
+/// The exemplars of a series as text, by bucket.
+#[derive(Default)]
+struct Exemplars {
+    texts: Vec<(usize, String)>,
+    /// Bytes of all of them.
+    room: usize,
+}
+
+impl Exemplars {
+    /// Adds a bucket's exemplar to its line.
+    #[inline]
+    fn append(&self, bucket: usize, line: &mut Line<'_>) {
+        if self.room > 0 {
+            if let Some((_, text)) = self.texts.iter().find(|(of, _)| *of == bucket) {
+                line.append(text);
+            }
         }
     }
 }

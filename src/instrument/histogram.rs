@@ -2,7 +2,7 @@
 
 use metrics::IntoF64;
 
-use super::{Handle, Timer};
+use super::{Handle, Timer, exemplar};
 use crate::cells;
 
 /// A distribution of values.
@@ -45,6 +45,29 @@ impl Histogram {
     #[inline]
     pub fn record_many<T: IntoF64>(&self, value: T, count: usize) {
         cells::record(self.0.cell, value.into_f64(), count as u64);
+    }
+
+    /// Records a value, and keeps the labels, mostly a trace's number, as the exemplar of its
+    /// bucket in place of the one before. Of exponential buckets the last 64 that got one keep
+    /// theirs. Labels of more than 128 characters in all are not kept but counted
+    /// (`nissa_dropped_total{reason="exemplar_labels"}`).
+    ///
+    /// Reads the clock, allocates and takes a lock: some 200 ns, for what is traced anyway.
+    ///
+    /// ```
+    /// let registry = nissa::Registry::new();
+    /// let latency = registry.histogram("latency_seconds", &[]);
+    /// latency.record_with_exemplar(0.03, &[("trace_id", "4bf92f35")]);
+    /// let page = nissa::expose::Format::OPENMETRICS_1.encode(&registry.snapshot());
+    /// let page = String::from_utf8(page).unwrap();
+    /// assert!(page.contains("latency_seconds_bucket{le=\"0.05\"} 1 # {trace_id=\"4bf92f35\"} 0.03 "));
+    /// ```
+    pub fn record_with_exemplar<T: IntoF64>(&self, value: T, labels: &[(&str, &str)]) {
+        let value = value.into_f64();
+        cells::record(self.0.cell, value, 1);
+        if !value.is_nan() {
+            exemplar::keep(self.0.cell, value, labels);
+        }
     }
 
     /// Runs `f` and records how many seconds it took; if it panics, until the panic.

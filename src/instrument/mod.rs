@@ -4,6 +4,7 @@
 //! it. Recording reads the number and nothing else.
 
 mod counter;
+mod exemplar;
 mod gauge;
 mod histogram;
 mod timer;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::own::is_own;
 use super::table::Table;
-use crate::cells::{self, Layout, Reader};
+use crate::cells::{self, Exemplars, Layout, Reader};
 use crate::entry::{Descriptor, Entry, walk};
 use crate::snapshot;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
@@ -48,6 +48,38 @@ struct Idle {
     /// The row's contents then, in one number that every use of the series changes.
     fingerprint: u64,
     since: Duration,
+}
+
+/// What reading all families of a registry goes by.
+pub(super) struct Reading<'a> {
+    pub(super) reader: Reader,
+    pub(super) exemplars: Exemplars,
+    pub(super) expiry: Option<Expiry<'a>>,
+    /// What the wall clock showed when the registry's clock was at zero.
+    pub(super) epoch: Duration,
+}
+
+impl Reading<'_> {
+    fn family(
+        &self,
+        descriptor: &Arc<Descriptor>,
+        entries: Arc<Vec<Entry>>,
+        cells: Vec<u64>,
+    ) -> snapshot::Family {
+        let mut rare = snapshot::Rare::default();
+        let counts = matches!(descriptor.layout, Layout::Counter | Layout::FloatCounter);
+        if counts && self.reader.has_raised() {
+            let is_raised = |(_, entry): &(usize, &Entry)| self.reader.is_raised(entry.cell());
+            rare.raised = walk(&entries).enumerate().filter(is_raised).map(|(at, _)| at).collect();
+        }
+        if !self.exemplars.is_empty() {
+            let of = |(at, entry): (usize, &Entry)| {
+                self.exemplars.of(entry.cell()).map(|kept| (at, kept.clone()))
+            };
+            rare.exemplars = walk(&entries).enumerate().filter_map(of).collect();
+        }
+        snapshot::Family::new(Arc::clone(descriptor), entries, cells, rare, self.epoch)
+    }
 }
 
 /// When series go out of the output.
@@ -156,9 +188,9 @@ impl Family {
     pub(super) fn read(
         &self,
         entries: Arc<Vec<Entry>>,
-        reader: &mut Reader,
-        expiry: Option<Expiry<'_>>,
+        reading: &mut Reading<'_>,
     ) -> (Option<snapshot::Family>, Vec<Entry>) {
+        let reader = &mut reading.reader;
         let stride = self.descriptor.layout.stride();
         let mut cells = Vec::with_capacity(entries.len() * stride);
         if stride == 1 {
@@ -169,9 +201,8 @@ impl Family {
                 cells.extend_from_slice(reader.row(entry.cell(), stride));
             }
         }
-        let read =
-            |entries, cells| snapshot::Family::new(Arc::clone(&self.descriptor), entries, cells);
-        let Some(expiry) = expiry.filter(|_| !is_own(&self.descriptor.name)) else {
+        let read = |entries, cells| reading.family(&self.descriptor, entries, cells);
+        let Some(expiry) = reading.expiry.filter(|_| !is_own(&self.descriptor.name)) else {
             return ((!entries.is_empty()).then(|| read(entries, cells)), Vec::new());
         };
         let forgettable = self.mark_idle(&entries, &cells, expiry);

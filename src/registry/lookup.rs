@@ -276,7 +276,7 @@ impl Inner {
             self.notices.count(Notice::NoRoom, &family.descriptor.name);
             return Err(Notice::NoRoom);
         };
-        let entry = Entry::new(row, labels, nature);
+        let entry = Entry::new(row, labels, nature, self.config.clock.now());
         family.announce(entry.clone());
         Ok(entry)
     }

@@ -20,6 +20,7 @@ mod table;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use metrics::Unit;
 
@@ -69,6 +70,9 @@ pub(crate) struct Inner {
     id: u32,
     /// The global registry: its series never go away unless they expire.
     immortal: bool,
+    /// What the wall clock shows when the registry's clock is at zero. Asked once, so that a series
+    /// is said to have begun at one moment for ever.
+    epoch: Duration,
     config: Config,
     families: RwLock<Families>,
     series: AtomicUsize,
@@ -279,6 +283,7 @@ impl Inner {
         Self {
             id: if immortal { GLOBAL_ID } else { NEXT_ID.fetch_add(1, Ordering::Relaxed) },
             immortal,
+            epoch: config.clock.unix().saturating_sub(config.clock.now()),
             config,
             families: RwLock::default(),
             series: AtomicUsize::new(0),

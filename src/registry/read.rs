@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::family::{Expiry, Family};
+use super::family::{Expiry, Family, Reading};
 use super::{Inner, cache};
-use crate::cells::{self, gate};
+use crate::cells::{self, Exemplars, gate};
 use crate::entry::{Entry, Kind};
 use crate::snapshot::Snapshot;
 
@@ -22,13 +22,16 @@ impl Inner {
         // must not be shown for a series that was given the row later. Held, rows stay theirs.
         let entries: Vec<_> = families.iter().map(|family| family.in_sight()).collect();
         let cells = families.iter().map(|family| family.cells()).sum();
-        let mut reader = cells::reader(cells);
+        // Exemplars before any cell, for the same reason as they are recorded after it.
+        let exemplars = Exemplars::collect();
+        let reader = cells::reader(cells);
+        let mut reading = Reading { reader, exemplars, expiry, epoch: self.epoch };
         let mut shown = Vec::with_capacity(families.len());
         for family in &families {
             family.forget_withdrawn(&self.series);
         }
         for (family, entries) in families.iter().zip(entries) {
-            let (read, forgettable) = family.read(entries, &mut reader, expiry);
+            let (read, forgettable) = family.read(entries, &mut reading);
             if read.is_none() && expiry.is_some() {
                 self.forget_empty(family);
             }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::Unit;
 
-use super::{Distribution, Value};
+use super::{Distribution, Exemplar, Value};
 use crate::buckets::Buckets;
-use crate::cells::Layout;
+use crate::cells::{Kept, Layout};
 use crate::entry::{Descriptor, Entry, Kind, walk};
 use crate::key;
 
@@ -19,6 +20,17 @@ pub struct Family {
     entries: Arc<Vec<Entry>>,
     /// The rows of all series, one after the other.
     cells: Vec<u64>,
+    rare: Rare,
+    /// What the wall clock showed when the registry's clock was at zero.
+    epoch: Duration,
+}
+
+/// What few series have, by index, lowest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rare {
+    /// Those that may have begun before they were made.
+    pub(crate) raised: Vec<usize>,
+    pub(crate) exemplars: Vec<(usize, Vec<Kept>)>,
 }
 
 impl Family {
@@ -26,8 +38,10 @@ impl Family {
         descriptor: Arc<Descriptor>,
         entries: Arc<Vec<Entry>>,
         cells: Vec<u64>,
+        rare: Rare,
+        epoch: Duration,
     ) -> Self {
-        Self { descriptor, entries, cells }
+        Self { descriptor, entries, cells, rare, epoch }
     }
 
     /// The name, as the program gave it.
@@ -68,11 +82,17 @@ impl Family {
     /// The series, sorted by labels.
     pub fn series(&self) -> impl ExactSizeIterator<Item = Series<'_>> {
         let rows = self.cells.chunks_exact(self.stride());
-        walk(&self.entries).zip(rows).map(|(entry, cells)| Series {
-            layout: self.descriptor.layout,
+        walk(&self.entries).zip(rows).enumerate().map(|(index, (entry, cells))| Series {
+            family: self,
+            index,
             entry,
             cells,
         })
+    }
+
+    /// Whether any series has an exemplar.
+    pub(crate) fn has_exemplars(&self) -> bool {
+        !self.rare.exemplars.is_empty()
     }
 
     /// The quantile `q` over all series of a histogram; `None` when nothing was recorded.
@@ -117,7 +137,8 @@ impl Family {
 /// One series of a [`Family`].
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
-    layout: &'static Layout,
+    family: &'a Family,
+    index: usize,
     pub(crate) entry: &'a Entry,
     pub(crate) cells: &'a [u64],
 }
@@ -135,7 +156,7 @@ impl<'a> Series<'a> {
 
     /// The value.
     pub fn value(&self) -> Value<'a> {
-        match self.layout {
+        match self.family.descriptor.layout {
             Layout::Counter => Value::Counter(self.cells[0]),
             Layout::FloatCounter => Value::FloatCounter(f64::from_bits(self.cells[0])),
             Layout::Gauge => Value::Gauge(f64::from_bits(self.cells[0])),
@@ -143,5 +164,41 @@ impl<'a> Series<'a> {
                 Value::Distribution(Distribution::new(buckets, self.cells))
             }
         }
+    }
+
+    /// The exemplars of a counter or of a histogram's buckets, the lowest bucket first.
+    pub fn exemplars(&self) -> impl ExactSizeIterator<Item = Exemplar<'a>> + use<'a> {
+        let all = &self.family.rare.exemplars;
+        let kept = match all.binary_search_by_key(&self.index, |(index, _)| *index) {
+            Ok(at) => &*all[at].1,
+            Err(_) => &[],
+        };
+        kept.iter().map(Exemplar)
+    }
+
+    /// When it began to count, since 1970 (UTC): when it was registered, or up to a sixteenth of a
+    /// second earlier. `None` of a gauge, and of a counter that shows what something else counts
+    /// ([`Observed`](crate::Observed), or raised by `absolute`), since that began elsewhere.
+    ///
+    /// A thread that finds no room for pages of its own raises counters in the same way, so theirs
+    /// is lost too.
+    ///
+    /// ```
+    /// let registry = nissa::Registry::new();
+    /// registry.counter("jobs_total", &[]).increment(1);
+    /// registry.counter("page_faults_total", &[]).absolute(1_234);
+    /// let snapshot = registry.snapshot();
+    /// let start = |name| snapshot.family(name).unwrap().series().next().unwrap().start();
+    /// assert!(start("jobs_total").is_some());
+    /// assert_eq!(start("page_faults_total"), None);
+    /// ```
+    pub fn start(&self) -> Option<Duration> {
+        if self.family.kind() == Kind::Gauge
+            || self.entry.is_observed()
+            || self.family.rare.raised.binary_search(&self.index).is_ok()
+        {
+            return None;
+        }
+        Some(self.family.epoch + self.entry.born())
     }
 }

@@ -5,12 +5,16 @@
 
 mod delta;
 mod distribution;
+mod exemplar;
 mod family;
 
 use std::sync::Arc;
 
 pub use distribution::Distribution;
+pub use exemplar::Exemplar;
 pub use family::{Family, Series};
+
+pub(crate) use family::Rare;
 
 use crate::entry::Kind;
 
