@@ -49,6 +49,9 @@ pub mod expose;
 #[cfg(not(nissa_loom))]
 mod instrument;
 #[cfg(not(nissa_loom))]
+#[allow(dead_code, reason = "of stages, which features bring")]
+mod json;
+#[cfg(not(nissa_loom))]
 mod key;
 #[cfg(not(nissa_loom))]
 mod logging;

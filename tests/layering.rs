@@ -13,8 +13,8 @@ use source::Source;
 /// The floors, lowest first. A new module needs a place here.
 const FLOORS: &[(&str, &[&str])] = &[
     (
-        "what stands alone: primitives, time, the error, the log",
-        &["sync", "clock", "error", "logging"],
+        "what stands alone: primitives, time, the error, the log, JSON",
+        &["sync", "clock", "error", "json", "logging"],
     ),
     (
         "how numbers are cut into buckets, and what is counted when something is refused",
