@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use nissa::detect::{Detector, State, ZScore};
+use nissa::detect::{Detector, Ensemble, State, ZScore};
 
 fn all() -> Vec<Box<dyn Detector>> {
     vec![
+        Box::new(Ensemble::default()),
         Box::new(ZScore::default()),
         Box::new(ZScore::ewma(100).differences()),
         Box::new(ZScore::windowed(64)),

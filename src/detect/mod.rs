@@ -12,7 +12,8 @@
 //!
 //! let mut detector = ZScore::default();
 //! for second in 0..100 {
-//!     let score = detector.observe(20.0 + f64::from(second % 3), Duration::from_secs(second.into()));
+//!     let value = 20.0 + (second % 3) as f64;
+//!     let score = detector.observe(value, Duration::from_secs(second));
 //!     assert!(score.value < 0.5);
 //! }
 //! let score = detector.observe(60.0, Duration::from_secs(100));
@@ -28,6 +29,9 @@
 //! - Magnitudes above 1e150 are taken for 1e150, so that squares stay finite.
 //! - Nothing panics, whatever comes in, in whatever order.
 
+mod cadence;
+mod ensemble;
+mod profile;
 mod score;
 mod state;
 mod zscore;
@@ -35,6 +39,7 @@ mod zscore;
 use std::fmt;
 use std::time::Duration;
 
+pub use ensemble::Ensemble;
 pub use score::{Reason, Score, THRESHOLD, score_of_deviations};
 pub use state::{State, Tape};
 pub use zscore::ZScore;

@@ -98,6 +98,13 @@ impl Tape {
         *number = word.unwrap_or_default();
     }
 
+    /// Carries an integer with a sign.
+    pub fn signed(&mut self, number: &mut i64) {
+        let mut word = u64::from_ne_bytes(number.to_ne_bytes());
+        self.integer(&mut word);
+        *number = i64::from_ne_bytes(word.to_ne_bytes());
+    }
+
     /// Carries a count or an index that must stay below `end`.
     pub fn index(&mut self, number: &mut usize, end: usize) {
         let mut word = *number as u64;

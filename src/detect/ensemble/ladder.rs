@@ -1,0 +1,69 @@
+//! One signal at five time scales.
+
+use super::record::Record;
+use crate::detect::{Reason, Tape};
+
+/// Spans of the moving means, in samples; the first is the signal itself.
+const SPANS: [f64; 5] = [1.0, 5.0, 20.0, 80.0, 320.0];
+
+/// Exponential moving means of a signal and the differences of neighbouring ones, each with its
+/// [`Record`]: nine terms. A spike shows at the fast end, a shift or a drift at the slow one; a
+/// difference of two means (the MACD of chart readers) sees a change that leaves the range as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ladder {
+    means: [f64; 5],
+    levels: [Record; 5],
+    steps: [Record; 4],
+    /// Samples since the start or the last gap.
+    since: u64,
+    after_gap: bool,
+}
+
+impl Ladder {
+    /// Adds what each term says to the evidence for its reason. `grain` as for [`Record`].
+    #[inline]
+    pub(super) fn observe(&mut self, signal: f64, grain: f64, mut found: impl FnMut(Reason, f64)) {
+        self.since = self.since.saturating_add(1);
+        let fill = 1.0 / self.since as f64;
+        for (mean, span) in self.means.iter_mut().zip(SPANS) {
+            *mean += (2.0 / (span + 1.0)).max(fill) * (signal - *mean);
+        }
+        let mean_and_span = self.means.iter().zip(SPANS);
+        for ((&mean, span), level) in mean_and_span.zip(&mut self.levels) {
+            if self.after_gap && fill > 2.0 / span {
+                return;
+            }
+            let reason = if span < 20.0 { Reason::Record } else { Reason::Shift };
+            found(reason, level.observe(mean, grain));
+        }
+        let pairs = self.means.iter().zip(self.means.iter().skip(1)).zip(SPANS);
+        for (((fast, slow), span), step) in pairs.zip(&mut self.steps) {
+            let reason = if span < 20.0 { Reason::Change } else { Reason::Shift };
+            found(reason, step.observe(fast - slow, grain));
+        }
+    }
+
+    /// Compares nothing across a gap: the means start anew, and until one is filled its terms keep
+    /// silent. The records stay.
+    pub(super) fn interrupt(&mut self) {
+        self.since = 0;
+        self.after_gap = true;
+    }
+
+    /// The slowest mean.
+    pub(super) fn level(&self) -> f64 {
+        self.means[4]
+    }
+
+    /// Lowest and highest that the signal itself is remembered to have been.
+    pub(super) fn range(&self) -> (f64, f64) {
+        self.levels[0].range()
+    }
+
+    pub(super) fn carry(&mut self, tape: &mut Tape) {
+        tape.numbers(&mut self.means);
+        self.levels.iter_mut().chain(&mut self.steps).for_each(|record| record.carry(tape));
+        tape.integer(&mut self.since);
+        tape.flag(&mut self.after_gap);
+    }
+}
