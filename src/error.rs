@@ -25,6 +25,8 @@ enum Kind {
     Thread(&'static str),
     #[allow(dead_code, reason = "of stages, which features bring")]
     Setting(String),
+    #[allow(dead_code, reason = "of the endpoint, which a feature brings")]
+    Listen(String),
 }
 
 impl Error {
@@ -52,6 +54,11 @@ impl Error {
         Self { kind: Kind::Setting(reason.into()), source: None }
     }
 
+    #[allow(dead_code, reason = "of the endpoint, which a feature brings")]
+    pub(crate) fn listen(address: impl Into<String>) -> Self {
+        Self { kind: Kind::Listen(address.into()), source: None }
+    }
+
     #[cfg(not(nissa_loom))]
     pub(crate) fn because(
         mut self,
@@ -76,6 +83,12 @@ impl Error {
         matches!(self.kind, Kind::Setting(_))
     }
 
+    /// Whether an address to listen on could not be had; the source says why, say because its port
+    /// is in use.
+    pub fn is_listen(&self) -> bool {
+        matches!(self.kind, Kind::Listen(_))
+    }
+
     /// Whether the system refused a thread.
     pub fn is_thread(&self) -> bool {
         matches!(self.kind, Kind::Thread(_))
@@ -95,6 +108,7 @@ impl fmt::Display for Error {
             Kind::State(reason) => write!(f, "bad state: {reason}"),
             Kind::Thread(name) => write!(f, "the system refused the thread {name}"),
             Kind::Setting(reason) => write!(f, "bad setting: {reason}"),
+            Kind::Listen(address) => write!(f, "cannot listen on {address}"),
         }
     }
 }

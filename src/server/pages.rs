@@ -1,0 +1,248 @@
+//! Pages of metrics: many scrapers, one reading.
+//!
+//! Whoever wants a page while one is being written waits for the next; then one snapshot serves
+//! all who wait, one text all who asked for that format, one compression all who asked for that.
+//! So a page is never older than the request it answers, and a crowd of scrapers costs what one
+//! costs. How many may wait is limited, and so is how many pages slow readers may keep in memory.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::buffers::Buffers;
+use super::crew::Crew;
+use super::encoding::{Encoding, WORTH_COMPRESSING};
+use super::forms::Form;
+use crate::registry::Registry;
+use crate::snapshot::{Family, Snapshot};
+use crate::sync::Mutex;
+
+/// What a scraper asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) form: Form,
+    pub(super) encoding: Encoding,
+    /// Only metrics of these names, if there are any; sorted, so that equal wishes are equal.
+    pub(super) names: Vec<String>,
+}
+
+/// A page, and what it is compressed with after all.
+pub(super) type Page = (Bytes, Encoding);
+
+/// All who want the same page.
+type Asked = (Wanted, Vec<oneshot::Sender<Page>>);
+
+/// Writes pages.
+pub(super) struct Pages {
+    registry: Registry,
+    crew: Crew,
+    state: Mutex<State>,
+    buffers: Arc<Buffers>,
+    limits: Limits,
+    /// Asked to make slow readers let go of a page; false if there are none.
+    relieve: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// What pages may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Bytes of pages that clients are still reading.
+    pub(super) memory: usize,
+    /// Scrapers that wait for one.
+    pub(super) waiting: usize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Asked>,
+    writing: bool,
+    /// How long pages were the last time, by form and encoding.
+    lengths: Vec<(Form, Encoding, usize)>,
+}
+
+/// One page may be larger than the limit on all of them, and a second one begun meanwhile.
+const ALWAYS_ALLOWED: usize = 2;
+
+impl Pages {
+    pub(super) fn new(
+        registry: &Registry,
+        limits: Limits,
+        relieve: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            registry: registry.clone(),
+            crew: Crew::new("nissa-pages", 1, 1),
+            state: Mutex::default(),
+            buffers: Arc::default(),
+            limits,
+            relieve: Box::new(relieve),
+        }
+    }
+
+    /// A page as things are from now on; `None` if too many wait already. A receiver that gets
+    /// nothing tells of a panic, or of memory that was not there.
+    pub(super) fn ask(self: &Arc<Self>, wanted: Wanted) -> Option<oneshot::Receiver<Page>> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.state.lock();
+        let waiting: usize = state.waiting.iter().map(|(_, senders)| senders.len()).sum();
+        if waiting >= self.limits.waiting {
+            return None;
+        }
+        match state.waiting.iter_mut().find(|(other, _)| *other == wanted) {
+            Some((_, senders)) => senders.push(sender),
+            None => state.waiting.push((wanted, vec![sender])),
+        }
+        if std::mem::replace(&mut state.writing, true) {
+            return Some(receiver);
+        }
+        drop(state);
+        let pages = Arc::clone(self);
+        // Without a thread it is done here: late is better than never.
+        if let Err(job) = self.crew.submit(Box::new(move || pages.write_all())) {
+            job();
+        }
+        Some(receiver)
+    }
+
+    /// Serves all who wait, until nobody does.
+    fn write_all(&self) {
+        loop {
+            let mut state = self.state.lock();
+            let mut asked = std::mem::take(&mut state.waiting);
+            if asked.is_empty() {
+                state.writing = false;
+                return;
+            }
+            drop(state);
+            asked.iter_mut().for_each(|(_, senders)| senders.retain(|it| !it.is_closed()));
+            asked.retain(|(_, senders)| !senders.is_empty());
+            // Who gets nothing learns of a panic by that; the next are not to suffer from it.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.write(asked)));
+        }
+    }
+
+    /// One snapshot for all, one text for all who asked for the same.
+    fn write(&self, mut asked: Vec<Asked>) {
+        if asked.is_empty() {
+            return;
+        }
+        let snapshot = self.registry.snapshot();
+        while let Some((first, _)) = asked.first() {
+            let (form, names) = (first.form, first.names.clone());
+            let same = |wanted: &Wanted| wanted.form == form && wanted.names == names;
+            let (now, later) = asked.into_iter().partition(|(wanted, _)| same(wanted));
+            asked = later;
+            if let Some(plain) = self.plain(form, &names, &snapshot) {
+                self.hand_out(form, plain, now);
+            }
+        }
+    }
+
+    /// The page without compression.
+    fn plain(&self, form: Form, names: &[String], snapshot: &Snapshot) -> Option<Vec<u8>> {
+        let mut buffer = self.room(form, Encoding::Identity, names.is_empty())?;
+        if names.is_empty() {
+            form.write(snapshot, &mut buffer);
+            self.remember(form, Encoding::Identity, buffer.len());
+        } else {
+            form.write(&snapshot.only(|family| is_wanted(family, names)), &mut buffer);
+        }
+        Some(buffer)
+    }
+
+    fn hand_out(&self, form: Form, plain: Vec<u8>, asked: Vec<Asked>) {
+        let mut as_it_is = Vec::new();
+        for (wanted, senders) in asked {
+            let encoding = wanted.encoding;
+            if encoding == Encoding::Identity || plain.len() < WORTH_COMPRESSING {
+                as_it_is.extend(senders);
+                continue;
+            }
+            let Some(mut buffer) = self.room(form, encoding, wanted.names.is_empty()) else {
+                continue;
+            };
+            // Writing into memory does not fail; if it did, the plain page is a page too.
+            if encoding.compress(&plain, &mut buffer).is_err() {
+                as_it_is.extend(senders);
+                continue;
+            }
+            if wanted.names.is_empty() {
+                self.remember(form, encoding, buffer.len());
+            }
+            send(&self.buffers.page(buffer), encoding, senders);
+        }
+        if as_it_is.is_empty() {
+            return self.buffers.give_back(plain);
+        }
+        send(&self.buffers.page(plain), Encoding::Identity, as_it_is);
+    }
+
+    /// A buffer as long as the page was the last time and a little longer; `None` if there is no
+    /// memory for it, or slow readers have all that pages may take.
+    fn room(&self, form: Form, encoding: Encoding, whole: bool) -> Option<Vec<u8>> {
+        const FIRST: usize = 4 << 10;
+        let (pages, bytes) = self.buffers.out();
+        if pages >= ALWAYS_ALLOWED && bytes > self.limits.memory && !(self.relieve)() {
+            return None;
+        }
+        let state = self.state.lock();
+        let known = state.lengths.iter().find(|it| whole && (it.0, it.1) == (form, encoding));
+        let room = known.map_or(FIRST, |(_, _, length)| length + length / 50 + FIRST);
+        drop(state);
+        self.buffers.take(room)
+    }
+
+    fn remember(&self, form: Form, encoding: Encoding, length: usize) {
+        let mut state = self.state.lock();
+        match state.lengths.iter_mut().find(|it| (it.0, it.1) == (form, encoding)) {
+            Some(known) => known.2 = length,
+            None => state.lengths.push((form, encoding, length)),
+        }
+    }
+
+    /// Gives memory that was not needed for a while back to the system.
+    pub(super) fn trim(&self) {
+        self.buffers.trim();
+    }
+
+    /// Ends the thread, and waits for it until then.
+    pub(super) fn stop(&self, deadline: std::time::Instant) -> bool {
+        self.crew.stop(deadline)
+    }
+}
+
+/// Whether one of these names is the metric's, or that of one of its lines: who asks has seen the
+/// page, on which `x` is `x_total`, or `x_bucket`, `x_sum` and `x_count`.
+fn is_wanted(family: &Family, names: &[String]) -> bool {
+    const ENDINGS: [&str; 6] = ["_total", "_bucket", "_sum", "_count", "_created", "_info"];
+    let written = crate::escape::underscores(family.name(), crate::key::is_legal_name);
+    let is_it = |name: &str| {
+        let short = name.strip_suffix("_total").filter(|short| !short.is_empty());
+        [family.name(), &written].into_iter().any(|own| {
+            own == name || own.strip_suffix("_total") == Some(name) || Some(own) == short
+        })
+    };
+    names.iter().any(|name| {
+        let line_of = |ending: &&str| name.strip_suffix(*ending).is_some_and(is_it);
+        is_it(name) || ENDINGS.iter().any(line_of)
+    })
+}
+
+fn send(page: &Bytes, encoding: Encoding, senders: Vec<oneshot::Sender<Page>>) {
+    // Who does not wait any more needs no page.
+    senders.into_iter().for_each(|sender| drop(sender.send((page.clone(), encoding))));
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pages").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 64 << 20, waiting: 256 }
+    }
+}
