@@ -72,6 +72,8 @@ pub mod snapshot;
 
 #[cfg(all(feature = "detect", not(nissa_loom)))]
 pub mod alert;
+#[cfg(all(feature = "detect", not(nissa_loom)))]
+mod anomaly;
 #[cfg(all(feature = "client", not(nissa_loom)))]
 mod client;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
@@ -93,7 +95,7 @@ pub mod service;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
 mod thread;
 #[cfg(all(feature = "detect", not(nissa_loom)))]
-mod watch;
+pub mod watch;
 
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
 pub use monitor::builder;
@@ -116,6 +118,9 @@ pub use {
     },
     snapshot::Snapshot,
 };
+
+#[cfg(all(feature = "detect", not(nissa_loom)))]
+pub use watch::watch;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

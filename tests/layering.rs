@@ -18,7 +18,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "how numbers are cut into buckets, and what is counted when something is refused",
-        &["buckets", "notice"],
+        &["anomaly", "buckets", "notice"],
     ),
     ("where counts live, and what names and labels become", &["cells", "escape", "key"]),
     ("one series: its labels and its cells", &["entry"]),

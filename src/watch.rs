@@ -1,1 +1,0 @@
-//! Inline watches: one value in, an anomaly out, in the same step.

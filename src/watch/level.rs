@@ -1,0 +1,201 @@
+//! What a value usually is, how much it scatters, and how far out a new one is.
+//!
+//! A loss falls a hundredfold over a run and scatters in proportion, and a hard batch late in the
+//! run is many times the mean: on the logarithm both are ordinary. So positive values are judged
+//! by their logarithm, until one is negative; then values as they are, learned from scratch.
+//! (A fixed multiple of a moving mean, the usual rule, fires on every hard batch at the end of a
+//! run and on nothing at its beginning.)
+//!
+//! All figures are exponential means, some twenty multiplications a value and 96 bytes.
+
+/// Values that shape the mean, by weight.
+const MEAN_SPAN: f64 = 20.0;
+/// Values that shape the scatter and the slow level.
+const SLOW_SPAN: f64 = 50.0;
+/// Values that shape the quick level.
+const FAST_SPAN: f64 = 5.0;
+/// In how many values the memory of the highest, and of the best level, fades.
+const FADE: f64 = 100.0;
+const BEST_FADE: f64 = 0.01;
+/// What one value may add to the sum, and what each takes off, in standard deviations.
+const SUM_MOST: f64 = 4.0;
+const SUM_SLACK: f64 = 0.75;
+/// Beyond this the sum need not know: it would only take longer to go back.
+const SUM_TOP: f64 = 20.0;
+/// The least scatter: 2 % of the value.
+const LEAST_SCATTER: f64 = 0.02;
+/// Values before which the slow levels mean nothing.
+const SETTLED: u64 = 30;
+
+/// The level of a series of numbers, one-sided: it looks for what is too high, or too low if it
+/// is [mirrored](Self::mirrored).
+#[derive(Clone, Debug)]
+pub(super) struct Level {
+    sign: f64,
+    logarithmic: bool,
+    /// Only whole numbers so far: a count scatters by one at least.
+    whole: bool,
+    seen: u64,
+    mean: f64,
+    variance: f64,
+    /// The highest, fading towards the mean.
+    top: f64,
+    slow: f64,
+    fast: f64,
+    /// The lowest the slow level was.
+    best: f64,
+    /// Page's cumulative sum (1954) of how far values lie above the best level.
+    sum: f64,
+}
+
+/// How far out a value is, in standard deviations.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// From the mean.
+    pub(super) off: f64,
+    /// From the highest of late.
+    pub(super) beyond: f64,
+    /// The cumulative sum over the best level, this value included.
+    pub(super) sum: f64,
+    /// The quick level over the slow one, this value included.
+    pub(super) turn: f64,
+    /// The quick level over the best, as a factor if values are judged by logarithm, else as if
+    /// each standard deviation were another third.
+    pub(super) factor: f64,
+}
+
+impl Level {
+    pub(super) fn new() -> Self {
+        Self {
+            sign: 1.0,
+            logarithmic: true,
+            whole: true,
+            seen: 0,
+            mean: 0.0,
+            variance: 0.0,
+            top: 0.0,
+            slow: 0.0,
+            fast: 0.0,
+            best: f64::INFINITY,
+            sum: 0.0,
+        }
+    }
+
+    /// Looks for what is too low.
+    pub(super) fn mirrored() -> Self {
+        Self { sign: -1.0, ..Self::new() }
+    }
+
+    /// Forgets all but what kind of numbers these are.
+    pub(super) fn restart(&mut self) {
+        let Self { sign, logarithmic, whole, .. } = *self;
+        *self = Self { sign, logarithmic, whole, ..Self::new() };
+    }
+
+    /// How many values were learned.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// What is usual, in the series' own unit.
+    pub(super) fn usual(&self) -> f64 {
+        self.back(self.mean)
+    }
+
+    /// The best level so far, in the series' own unit.
+    pub(super) fn best(&self) -> f64 {
+        self.back(self.best)
+    }
+
+    /// The end of the expected range, this many standard deviations out.
+    pub(super) fn limit(&self, deviations: f64) -> f64 {
+        self.back(self.mean + deviations * self.scatter())
+    }
+
+    /// Whether the sum is near nothing.
+    pub(super) fn is_calm(&self) -> bool {
+        self.sum < 4.0
+    }
+
+    /// Judges a finite value and adds it to the sum and the quick level, which must see what is
+    /// too strange to be learned. `None` before the second value.
+    pub(super) fn look(&mut self, value: f64) -> Option<Look> {
+        if self.logarithmic && value < 0.0 {
+            self.logarithmic = false;
+            self.restart();
+        }
+        self.whole &= value.fract() == 0.0;
+        if self.seen == 0 {
+            return None;
+        }
+        let scatter = self.scatter();
+        let at = self.place(value).clamp(self.mean - 4.0 * scatter, self.mean + 1e6 * scatter);
+        self.fast += (at.min(self.mean + 100.0 * scatter) - self.fast) / span(self.seen, FAST_SPAN);
+        let settled = self.seen >= SETTLED;
+        if settled {
+            let step = ((at - self.best) / scatter).clamp(-SUM_MOST, SUM_MOST) - SUM_SLACK;
+            self.sum = (self.sum + step).clamp(0.0, SUM_TOP);
+        }
+        let rise = if settled { self.fast - self.best } else { 0.0 };
+        Some(Look {
+            off: (at - self.mean) / scatter,
+            beyond: (at - self.top) / scatter,
+            sum: self.sum,
+            turn: (self.fast - self.slow) / scatter,
+            factor: if self.logarithmic { rise.exp() } else { (rise / scatter / 3.0).exp() },
+        })
+    }
+
+    /// Learns a finite value.
+    pub(super) fn learn(&mut self, value: f64) {
+        let at = self.place(value);
+        if self.seen == 0 {
+            if at.is_finite() {
+                (self.mean, self.slow, self.fast, self.top) = (at, at, at, at);
+                self.seen = 1;
+            }
+            return;
+        }
+        let scatter = self.scatter();
+        // One value may not decide what is usual from then on.
+        let most = if self.seen > 10 { 8.0 } else { 1e6 };
+        let at = at.clamp(self.mean - 4.0 * scatter, self.mean + most * scatter);
+        let off = at - self.mean;
+        self.mean += off / span(self.seen, MEAN_SPAN);
+        self.variance += (off * off - self.variance) / span(self.seen, SLOW_SPAN);
+        self.top = at.max(self.top - (self.top - self.mean) / FADE);
+        self.slow += (at - self.slow) / span(self.seen, SLOW_SPAN);
+        self.seen += 1;
+        if self.seen >= SETTLED {
+            self.best = self.slow.min(self.best + BEST_FADE * self.scatter() / 10.0);
+        }
+    }
+
+    /// Ends what the sum and the quick level remember, as after an intervention.
+    pub(super) fn calm(&mut self) {
+        self.sum = 0.0;
+        self.fast = self.slow;
+    }
+
+    fn scatter(&self) -> f64 {
+        let least = match self.logarithmic {
+            true => LEAST_SCATTER,
+            false if self.whole => 1.0,
+            false => (LEAST_SCATTER * self.mean.abs()).max(f64::MIN_POSITIVE.sqrt()),
+        };
+        self.variance.sqrt().max(least)
+    }
+
+    fn place(&self, value: f64) -> f64 {
+        self.sign * if self.logarithmic { value.ln() } else { value }
+    }
+
+    fn back(&self, at: f64) -> f64 {
+        if self.logarithmic { (self.sign * at).exp() } else { self.sign * at }
+    }
+}
+
+/// The divisor of an exponential mean that starts as an ordinary one.
+fn span(seen: u64, longest: f64) -> f64 {
+    (seen as f64 + 1.0).min(longest)
+}
