@@ -2,11 +2,11 @@
 
 use std::{io, mem};
 
-pub type Digit = (Vec<f32>, usize); // pixels from 0 to 1, and the label
+pub(crate) type Digit = (Vec<f32>, usize); // pixels from 0 to 1, and the label
 type Matrix = Vec<Vec<f32>>; // a row for each input, and a last one for the bias
 
 /// All digits in random order: four fifths to train on, one fifth held out.
-pub fn load_digits(rng: &mut u64) -> (Vec<Digit>, Vec<Digit>) {
+pub(crate) fn load_digits(rng: &mut u64) -> (Vec<Digit>, Vec<Digit>) {
     let gzip = flate2::read::GzDecoder::new(&include_bytes!("../data/digits.csv.gz")[..]);
     let csv = io::read_to_string(gzip).expect("embedded file");
     let number = |word: &str| word.parse::<f32>().expect("embedded number");
@@ -21,14 +21,14 @@ pub fn load_digits(rng: &mut u64) -> (Vec<Digit>, Vec<Digit>) {
 
 /// A multi-layer perceptron of dense layers with ReLU between them; a clone is a checkpoint.
 #[derive(Clone)]
-pub struct Mlp {
+pub(crate) struct Mlp {
     weights: Vec<Matrix>,
     gradient: Vec<Matrix>,
     velocity: Vec<Matrix>,
 }
 
 impl Mlp {
-    pub fn new(sizes: &[usize], rng: &mut u64) -> Self {
+    pub(crate) fn new(sizes: &[usize], rng: &mut u64) -> Self {
         let zero: Vec<Matrix> = sizes.windows(2).map(|n| vec![vec![0.0; n[1]]; n[0] + 1]).collect();
         let mut weights = zero.clone();
         for layer in &mut weights {
@@ -39,7 +39,7 @@ impl Mlp {
     }
 
     /// What a layer adds whatever enters it.
-    pub fn bias(&mut self, layer: usize) -> &mut [f32] {
+    pub(crate) fn bias(&mut self, layer: usize) -> &mut [f32] {
         self.weights[layer].last_mut().expect("a row for the bias")
     }
 
@@ -60,7 +60,7 @@ impl Mlp {
     }
 
     /// Adds the gradient of this digit's cross-entropy, and returns the cross-entropy.
-    pub fn backward(&mut self, (pixels, label): &Digit) -> f32 {
+    pub(crate) fn backward(&mut self, (pixels, label): &Digit) -> f32 {
         let values = self.forward(pixels);
         let logits = &values[self.weights.len()];
         let top = logits.iter().copied().fold(f32::MIN, f32::max);
@@ -81,7 +81,7 @@ impl Mlp {
     }
 
     /// One step of SGD with momentum along the batch's mean gradient, whose norm it returns.
-    pub fn descend(&mut self, lr: f32, batch: usize) -> f64 {
+    pub(crate) fn descend(&mut self, lr: f32, batch: usize) -> f64 {
         let mut squares = 0.0;
         let gradient = self.gradient.iter_mut().flatten().flatten();
         let velocity = self.velocity.iter_mut().flatten().flatten();
@@ -95,7 +95,7 @@ impl Mlp {
         squares.sqrt()
     }
 
-    pub fn accuracy(&self, digits: &[Digit]) -> f64 {
+    pub(crate) fn accuracy(&self, digits: &[Digit]) -> f64 {
         let right = digits.iter().filter(|(pixels, label)| {
             let logits = self.forward(pixels).pop().unwrap();
             (0..10).max_by(|&a, &b| logits[a].total_cmp(&logits[b])) == Some(*label)
@@ -126,7 +126,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// The next of a splitmix64 sequence, between -1 and 1.
-pub fn random(state: &mut u64) -> f32 {
+pub(crate) fn random(state: &mut u64) -> f32 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let z = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

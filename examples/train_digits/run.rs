@@ -15,28 +15,28 @@ const CHECKPOINT: usize = 25;
 
 /// What is to be trained, and what is to go wrong.
 #[derive(Clone)]
-pub struct Plan {
-    pub sizes: Vec<usize>,
-    pub epochs: usize,
-    pub lr: f64,
-    pub seed: u64,
-    pub fault: Option<Fault>,
+pub(crate) struct Plan {
+    pub(crate) sizes: Vec<usize>,
+    pub(crate) epochs: usize,
+    pub(crate) lr: f64,
+    pub(crate) seed: u64,
+    pub(crate) fault: Option<Fault>,
     /// Whether anomalies are acted upon, or only noted.
-    pub respond: bool,
+    pub(crate) respond: bool,
     /// Pretend that a step takes a millisecond or so, and wait for nothing.
-    pub simulated_time: bool,
+    pub(crate) simulated_time: bool,
 }
 
 /// A mistake that real runs make, on purpose.
 #[derive(Clone, Copy)]
-pub struct Fault {
-    pub kind: FaultKind,
-    pub step: usize,
-    pub factor: f64,
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) step: usize,
+    pub(crate) factor: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum FaultKind {
+pub(crate) enum FaultKind {
     /// From then on the learning rate is `factor` times what it should be.
     LrSpike,
     /// One weight becomes NaN.
@@ -59,30 +59,22 @@ impl FromStr for FaultKind {
 }
 
 /// How the run went.
-pub struct Outcome {
-    pub accuracy: f64,
+pub(crate) struct Outcome {
+    pub(crate) accuracy: f64,
     /// What the watch said, and what was done about it.
-    pub anomalies: Vec<(Anomaly, Option<String>)>,
+    pub(crate) anomalies: Vec<(Anomaly, Option<String>)>,
     /// Before the fault, and from the fault on.
-    pub samples_per_second: [f64; 2],
-}
-
-impl Outcome {
-    /// Anomalies that call for action; a plateau does not.
-    pub fn alarms(&self) -> impl Iterator<Item = &Anomaly> {
-        let anomalies = self.anomalies.iter().map(|(anomaly, _)| anomaly);
-        anomalies.filter(|anomaly| anomaly.severity() >= Severity::Warning)
-    }
+    pub(crate) samples_per_second: [f64; 2],
 }
 
 impl Plan {
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         // Four fifths of 1,797 digits.
         self.epochs * 1438_usize.div_ceil(BATCH)
     }
 
     /// Trains, and calls `after_epoch` with the epoch from 1 and the accuracy.
-    pub fn run(&self, mut after_epoch: impl FnMut(usize, f64)) -> Outcome {
+    pub(crate) fn run(&self, mut after_epoch: impl FnMut(usize, f64)) -> Outcome {
         let mut run = Run::new(self);
         for epoch in 1..=self.epochs {
             let _epoch_timer = histogram!("training_epoch_duration_seconds").start_timer();
@@ -108,8 +100,7 @@ struct Run<'a> {
     model: Mlp,
     lr: f64,
     loader: Loader,
-    /// The last two states in which all was well. The older one is restored: the younger may
-    /// have been taken when a slow fault had begun.
+    /// The last two states in which all was well.
     good: VecDeque<(Mlp, f64)>,
     step: usize,
     /// Samples and seconds, before the fault and from the fault on.
@@ -188,10 +179,14 @@ impl<'a> Run<'a> {
             self.loader.delay = Duration::ZERO;
             return "switched to the other loader".into();
         }
-        let (model, lr) = &self.good[0];
+        // A slow fault may have begun before the last checkpoint.
+        let slow = matches!(anomaly.kind(), Kind::Drift | Kind::Divergence);
+        let good = if slow { self.good.front() } else { self.good.back() };
+        let (model, lr) = good.expect("the first weights");
         self.model = model.clone();
-        // Weights that are NaN say nothing about the learning rate.
-        self.lr = if anomaly.kind() == Kind::NotFinite { *lr } else { lr / 2.0 };
+        // NaN says nothing about the learning rate, and one that jumped goes back where it was.
+        let innocent = matches!(anomaly.kind(), Kind::NotFinite | Kind::RateJump);
+        self.lr = if innocent { *lr } else { lr / 2.0 };
         format!("restored the last good weights, learning rate {}", self.lr)
     }
 }
@@ -213,14 +208,14 @@ impl Loader {
         rows.iter().map(|(pixels, label)| (noisy(pixels), *label)).collect()
     }
 
-    /// Simulated, a step takes 1 ms, up to a third more or less, and one in twenty five times
+    /// Simulated, a step takes 1 ms, up to a third more or less, and one in twenty three times
     /// that, as on a machine that others use too.
     fn seconds(&mut self, started: Instant) -> f64 {
         if !self.simulated {
             return started.elapsed().as_secs_f64();
         }
         let scatter = 1.0 + 0.33 * f64::from(random(&mut self.rng));
-        let disturbed = if random(&mut self.rng) > 0.9 { 5.0 } else { 1.0 };
+        let disturbed = if random(&mut self.rng) > 0.9 { 3.0 } else { 1.0 };
         0.001 * scatter * disturbed + self.delay.as_secs_f64()
     }
 }
