@@ -92,7 +92,7 @@ fn a_stalling_loader_is_replaced() {
     for seed in SEEDS {
         let plan = broken(seed, FaultKind::Stall, 150, 1.0);
         // What is learned does not matter here.
-        let plan = Plan { sizes: vec![64, 2, 10], epochs: 24, ..plan };
+        let plan = Plan { sizes: vec![64, 2, 10], epochs: 48, ..plan };
         let (mended, left) = (run(&plan), run(&Plan { respond: false, ..plan.clone() }));
         let alarms = alarms(&mended);
         assert!(matches!(&alarms[..], [one] if one.contains("slow for 10 steps")), "{alarms:?}");
