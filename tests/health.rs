@@ -191,7 +191,7 @@ fn who_waits_waits_for_the_limit_and_no_longer() {
     assert_eq!(health.report().find("database"), Some(&Verdict::critical("check timed out")));
     assert_eq!(starts.load(Ordering::SeqCst), 1);
     // Taking its place is not held up by the one that hangs.
-    health.component("database", || true);
+    health.check(Check::new("database", || true).limit(60 * SECOND));
     assert_eq!(health.report().find("database"), Some(&Verdict::healthy()));
 }
 
@@ -228,6 +228,7 @@ fn results_are_kept_for_a_while_and_checked_elsewhere() {
             counted.fetch_add(1, Ordering::SeqCst);
             true
         })
+        .limit(60 * SECOND)
         .every(3 * SECOND),
     );
     for expected in [1, 1, 1, 2, 2, 2, 3] {
