@@ -101,6 +101,8 @@ pub mod watch;
 pub use monitor::builder;
 
 pub use buckets::Buckets;
+#[cfg(all(feature = "config", not(nissa_loom)))]
+pub use config::Config;
 pub use error::Error;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
 pub use health::health;
@@ -129,6 +131,10 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/MIGRATING.md")]
 struct Migrating;
+
+#[cfg(all(doctest, feature = "config"))]
+#[doc = include_str!("../docs/CONFIG.md")]
+struct Configuring;
 
 /// What the macros need in scope; not part of the API.
 #[cfg(not(nissa_loom))]

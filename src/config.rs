@@ -1,1 +1,0 @@
-//! The builder's settings from a file and the environment.

@@ -1,0 +1,11 @@
+//! Stands for the settings of TLS in a build without it.
+
+use super::key::Key;
+
+pub(super) const KEYS: &[Key] = &[];
+pub(super) const ABSENT: Option<(&str, &str)> = Some(("server.tls", "tls"));
+
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "where there is no endpoint either, nothing holds it")]
+pub(super) struct Section {}
