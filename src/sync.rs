@@ -10,7 +10,7 @@ mod primitive {
     };
 
     #[allow(unused_imports, reason = "threads of our own, which a feature brings, wait by it")]
-    pub(crate) use parking_lot::Condvar;
+    pub(crate) use parking_lot::{Condvar, MutexGuard};
     pub(crate) use parking_lot::{Mutex, RwLock};
 }
 

@@ -2,8 +2,13 @@
 //!
 //! A stage knows nothing of sockets, and the endpoint knows nothing of stages.
 
+mod feed;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use feed::Feed;
+pub(crate) use feed::Reader;
 
 type Handler = dyn Fn(&Request<'_>) -> Response + Send + Sync;
 
@@ -36,7 +41,18 @@ pub struct Response {
     status: u16,
     content_type: &'static str,
     headers: Vec<(&'static str, String)>,
-    body: Arc<[u8]>,
+    body: Body,
+}
+
+/// What is sent.
+#[allow(dead_code, reason = "feature `server` is who sends it")]
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// All at once.
+    Whole(Arc<[u8]>),
+    /// Piece by piece for as long as the client stays: no limit on the time of a response is meant
+    /// for it, but those on stalled writes and on connections are, and it ends with its feed.
+    Events(Reader),
 }
 
 impl Route {
@@ -158,7 +174,13 @@ impl Response {
 
     /// A body of any type. A status that HTTP does not know is sent as 500.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: body.into().into() }
+        Self { status, content_type, headers: Vec::new(), body: Body::Whole(body.into().into()) }
+    }
+
+    /// Server-sent events, for as long as the connection and the feed last.
+    pub fn events(feed: &Feed) -> Self {
+        let body = Body::Events(feed.read());
+        Self { status: 200, content_type: "text/event-stream", headers: Vec::new(), body }
     }
 
     /// Adds a header. One whose value HTTP does not allow is left out.
@@ -182,13 +204,16 @@ impl Response {
         &self.headers
     }
 
-    /// The body.
+    /// The body; empty for a stream of events.
     pub fn body(&self) -> &[u8] {
-        &self.body
+        match &self.body {
+            Body::Whole(bytes) => bytes,
+            Body::Events(_) => &[],
+        }
     }
 
-    /// The body, shared: sending it copies nothing.
-    pub fn into_body(self) -> Arc<[u8]> {
+    #[allow(dead_code, reason = "feature `server` is who sends it")]
+    pub(crate) fn into_body(self) -> Body {
         self.body
     }
 }
