@@ -24,6 +24,7 @@ type Handler = dyn Fn(&Request<'_>) -> Response + Send + Sync;
 #[derive(Clone)]
 pub struct Route {
     path: &'static str,
+    quick: bool,
     handler: Arc<Handler>,
 }
 
@@ -62,7 +63,19 @@ impl Route {
         path: &'static str,
         handler: impl Fn(&Request<'_>) -> Response + Send + Sync + 'static,
     ) -> Self {
-        Self { path, handler: Arc::new(handler) }
+        Self { path, quick: false, handler: Arc::new(handler) }
+    }
+
+    /// Says that the handler has its answer at hand and never waits: it is called in the thread
+    /// that serves, where it would hold up everybody else.
+    pub fn quick(mut self) -> Self {
+        self.quick = true;
+        self
+    }
+
+    #[allow(dead_code, reason = "feature `server` is who asks")]
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
     }
 
     /// The path it answers.

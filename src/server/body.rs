@@ -1,4 +1,4 @@
-//! The body of a response: bytes that may be shared with other responses.
+//! The body of a response: bytes that may be shared with other responses, or a stream of events.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::meters::Meters;
 use crate::clock::since;
+use crate::route::Reader;
 
 /// The body of a response. Its bytes are shared: a page that many clients read at once is in
 /// memory once.
@@ -18,6 +19,8 @@ use crate::clock::since;
 #[must_use = "a body that is not sent is lost"]
 pub struct Body {
     bytes: Option<Bytes>,
+    /// What goes on after the bytes, for as long as the client stays.
+    events: Option<Reader>,
     /// Counted when the body is dropped, which is when the client has all of it or is gone.
     record: Option<Record>,
 }
@@ -33,10 +36,19 @@ pub(super) struct Record {
 
 impl Body {
     pub(super) fn new(bytes: Bytes, record: Record) -> Self {
-        Self { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()), record: Some(record) }
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        Self { bytes, events: None, record: Some(record) }
     }
 
-    /// The bytes, all at once.
+    pub(super) fn events(events: Reader, record: Record) -> Self {
+        Self { bytes: None, events: Some(events), record: Some(record) }
+    }
+
+    pub(super) fn is_stream(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// The bytes, all at once; none of a stream.
     pub fn into_bytes(mut self) -> Bytes {
         self.take().unwrap_or_default()
     }
@@ -66,16 +78,22 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.take().map(|bytes| Ok(Frame::data(bytes))))
+        let Some(events) = &mut self.events else {
+            return Poll::Ready(self.take().map(|bytes| Ok(Frame::data(bytes))));
+        };
+        events.poll_next(context).map(|event| Some(Ok(Frame::data(Bytes::from_owner(event?)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
+        self.bytes.is_none() && self.events.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.events.is_some() {
+            return SizeHint::default();
+        }
         SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
     }
 }

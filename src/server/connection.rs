@@ -155,8 +155,9 @@ fn due(watch: &Watch, limits: &Limits) -> Option<(Instant, Option<Refusal>)> {
         Doing::Asking => {
             Some((phase.since.checked_add(limits.header_time)?, Some(Refusal::SlowRequest)))
         }
-        Doing::Reading => {
+        Doing::Reading | Doing::Streaming => {
             let whole = phase.since.checked_add(limits.response_time);
+            let whole = whole.filter(|_| phase.doing == Doing::Reading);
             let stalled = watch.stalled_since().and_then(|it| it.checked_add(limits.write_stall));
             let due = [whole, stalled].into_iter().flatten().min()?;
             Some((due, Some(Refusal::SlowReader)))

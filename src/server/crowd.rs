@@ -64,6 +64,8 @@ pub(super) enum Doing {
     Waiting,
     /// Reading its answer.
     Reading,
+    /// Reading events, for as long as it likes and nobody else needs its place.
+    Streaming,
 }
 
 /// A connection's place, given up when dropped.
@@ -116,7 +118,7 @@ impl Crowd {
             let asked = match phase.doing {
                 _ if phase.leaving => return None,
                 Doing::Asking => phase.answered > 0,
-                Doing::Idle => true,
+                Doing::Idle | Doing::Streaming => true,
                 Doing::Waiting | Doing::Reading => return None,
             };
             let of_peer = by_peer.get(&member.peer).copied().unwrap_or_default();

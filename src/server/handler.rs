@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::access::{Access, Decision};
 use super::body::{Body, Record};
@@ -23,7 +24,6 @@ use crate::clock;
 use crate::expose::Format;
 use crate::registry::Registry;
 use crate::route::{self, Route};
-use crate::sync::{AtomicUsize, Ordering};
 
 /// Answers requests for metrics, as a service of hyper or tower and as a plain function. This is
 /// what [`Server`](super::Server) serves; a program with a server of its own mounts it there.
@@ -71,7 +71,7 @@ enum Target {
     Index,
     Metrics,
     Json,
-    Route(Route, Arc<AtomicUsize>),
+    Route(Route, Arc<Semaphore>),
 }
 
 /// What a request was when it came, and what became of it so far.
@@ -93,7 +93,7 @@ pub(super) struct Parts {
     pub(super) relieve: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// Threads for routes, of which one route may have half; and requests that wait for one.
+/// Threads for routes, of which one route may have half; and requests in line for one.
 const ROUTE_THREADS: usize = 4;
 const ONE_ROUTE: usize = 2;
 const ROUTES_WAITING: usize = 64;
@@ -132,7 +132,7 @@ impl Handler {
             if served.iter().all(|served| served.path != route.path()) {
                 served.push(Served {
                     path: route.path(),
-                    target: Target::Route(route, Arc::default()),
+                    target: Target::Route(route, Arc::new(Semaphore::new(ONE_ROUTE))),
                 });
             }
         }
@@ -172,7 +172,7 @@ impl Handler {
                 Some(Target::Index) => self.index(),
                 Some(Target::Metrics) => self.page(&asked, metrics_form(&asked)).await,
                 Some(Target::Json) => self.page(&asked, Form::Json).await,
-                Some(Target::Route(route, busy)) => self.route(&asked, route, busy).await,
+                Some(Target::Route(route, turns)) => self.route(&asked, route, turns).await,
                 None => Reply::line(StatusCode::NOT_FOUND, "no such route; GET / lists them"),
             },
         };
@@ -233,8 +233,13 @@ impl Handler {
     }
 
     /// Runs a stage's route in a thread that may take its time.
-    async fn route(&self, asked: &Asked<'_>, route: &Route, busy: &Arc<AtomicUsize>) -> Reply {
-        let Some(turn) = Turn::take(busy) else { return self.busy() };
+    async fn route(&self, asked: &Asked<'_>, route: &Route, turns: &Arc<Semaphore>) -> Reply {
+        if route.is_quick() {
+            return self.quick_route(asked, route);
+        }
+        // A page asks for much at once, so requests wait for their turn; connections are limited,
+        // and so are they.
+        let Ok(turn) = Arc::clone(turns).acquire_owned().await else { return self.busy() };
         let (sender, receiver) = oneshot::channel();
         let (path, query) = (asked.path.to_owned(), asked.query.to_owned());
         let headers: Vec<(String, String)> = asked
@@ -254,11 +259,25 @@ impl Handler {
         }
         match receiver.await {
             Ok(response) => Reply::from(response),
-            Err(_) => {
-                self.shared.meters.refused(Refusal::Panic);
-                Reply::line(StatusCode::INTERNAL_SERVER_ERROR, "the route failed")
-            }
+            Err(_) => self.panicked(),
         }
+    }
+
+    /// Runs a route that has its answer at hand right here.
+    fn quick_route(&self, asked: &Asked<'_>, route: &Route) -> Reply {
+        let headers: Vec<(&str, &str)> = asked
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .collect();
+        let request = route::Request::new(asked.path, asked.query).headers(&headers);
+        let answer = catch_unwind(AssertUnwindSafe(|| route.handle(&request)));
+        answer.map_or_else(|_| self.panicked(), Reply::from)
+    }
+
+    fn panicked(&self) -> Reply {
+        self.shared.meters.refused(Refusal::Panic);
+        Reply::line(StatusCode::INTERNAL_SERVER_ERROR, "the route failed")
     }
 
     fn busy(&self) -> Reply {
@@ -285,13 +304,19 @@ impl Handler {
     ) -> Response<Body> {
         let meters = Arc::clone(&self.shared.meters);
         let record = Record { meters, route, code: reply.status.as_u16(), began };
-        let length = reply.body.len();
-        let body = if method == Method::HEAD { Bytes::new() } else { reply.body };
-        let mut response = Response::new(Body::new(body, record));
+        let length = reply.events.is_none().then_some(reply.body.len());
+        let body = match (method, reply.events) {
+            (Method::HEAD, _) => Body::new(Bytes::new(), record),
+            (_, Some(events)) => Body::events(events, record),
+            (_, None) => Body::new(reply.body, record),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = reply.status;
         let headers = response.headers_mut();
         *headers = reply.headers;
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        if let Some(length) = length {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let cache = header::CACHE_CONTROL;
         headers.entry(cache).or_insert(HeaderValue::from_static("no-store"));
@@ -343,11 +368,12 @@ struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    events: Option<route::Reader>,
 }
 
 impl Reply {
     fn new(status: StatusCode, content_type: &'static str, body: Bytes) -> Self {
-        let reply = Self { status, headers: HeaderMap::new(), body };
+        let reply = Self { status, headers: HeaderMap::new(), body, events: None };
         reply.with(header::CONTENT_TYPE, content_type)
     }
 
@@ -380,7 +406,10 @@ impl From<route::Response> for Reply {
                 reply.headers.append(name, value);
             }
         }
-        reply.body = Bytes::from_owner(response.into_body());
+        match response.into_body() {
+            route::Body::Whole(bytes) => reply.body = Bytes::from_owner(bytes),
+            route::Body::Events(events) => reply.events = Some(events),
+        }
         reply
     }
 }
@@ -388,22 +417,6 @@ impl From<route::Response> for Reply {
 /// What only the connection itself may say.
 const FRAMING: [HeaderName; 3] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
-
-/// The right to run a route once.
-struct Turn(Arc<AtomicUsize>);
-
-impl Turn {
-    fn take(busy: &Arc<AtomicUsize>) -> Option<Self> {
-        let turn = Self(Arc::clone(busy));
-        (busy.fetch_add(1, Ordering::Relaxed) < ONE_ROUTE).then_some(turn)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 fn metrics_form(asked: &Asked<'_>) -> Form {
     Form::Exposition(Format::negotiate(&combined(asked.headers, &header::ACCEPT)))

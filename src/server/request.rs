@@ -50,10 +50,12 @@ pub(super) async fn answer(
             house.handler.refuse(status, text, began)
         }
     };
-    if close {
+    let stream = response.body().is_stream();
+    // After a stream nobody can tell a client that thinks from one that sleeps.
+    if close || stream {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    watch.answered();
+    watch.answered(stream);
     response
 }
 

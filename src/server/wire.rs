@@ -73,9 +73,9 @@ impl Watch {
         (state.verdicts.pop_front(), state.verdicts.len())
     }
 
-    /// The answer to the request is there.
-    pub(super) fn answered(&self) {
-        self.member.turns_to(Doing::Reading);
+    /// The answer to the request is there, or the first of it.
+    pub(super) fn answered(&self, stream: bool) {
+        self.member.turns_to(if stream { Doing::Streaming } else { Doing::Reading });
     }
 
     /// Since when the client has taken less than it should have.
