@@ -7,8 +7,12 @@
 
 mod collector;
 mod failures;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod runner;
 
 pub use collector::Collector;
 pub use failures::{CollectionError, Failures};
+#[cfg(feature = "gpu")]
+pub use gpu::{Devices, Gpu};
 pub use runner::Runner;
