@@ -194,7 +194,7 @@ impl Source for Amd {
             let seen = match read(file, &mut buffer) {
                 Ok(text) => {
                     into.answered = true;
-                    text.and_then(attribute.parse).map_or(Seen::Absent, |value| seen(value))
+                    text.and_then(attribute.parse).map_or(Seen::Absent, seen)
                 }
                 Err(error) => {
                     into.lost |= is_gone(&error);

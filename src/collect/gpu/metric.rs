@@ -91,7 +91,7 @@ pub(super) fn help(name: &str) -> (Option<Unit>, &'static str) {
 }
 
 /// Every name there is.
-pub(super) const HELP: [(&str, Option<Unit>, &str); 48] = [
+pub(super) const HELP: [(&str, Option<Unit>, &str); 50] = [
     ("gpu_up", None, "Whether the GPU answers; 0 and without label if there is none."),
     ("gpu_info", None, "What the GPU is; always 1."),
     ("gpu_lost_total", None, "How often the GPU stopped answering."),
@@ -144,4 +144,6 @@ pub(super) const HELP: [(&str, Option<Unit>, &str); 48] = [
     ("gpu_process_memory_bytes", Some(Unit::Bytes), "GPU memory of a process."),
     ("gpu_mig_info", None, "What the MIG device is; always 1."),
     ("gpu_mig_memory_used_bytes", Some(Unit::Bytes), "Memory of a MIG device in use."),
+    ("gpu_mig_memory_free_bytes", Some(Unit::Bytes), "Memory of a MIG device nobody uses."),
+    ("gpu_mig_memory_total_bytes", Some(Unit::Bytes), "Memory of a MIG device."),
 ];

@@ -6,7 +6,7 @@ use nvml_wrapper::enums::device::UsedGpuMemory;
 use super::calls::{CALLS, Call};
 use super::fields::{self, Fields};
 use super::gpm::{self, Gpm};
-use super::metric::{Metric, ONE, Seen, gauge};
+use super::metric::{Metric, ONE, gauge};
 use super::mig::Mig;
 use super::own_process::own_pids;
 use super::source::{Progress, Readings, Source};

@@ -15,7 +15,8 @@ pub(super) struct Panel {
     /// In the order of `metrics`; made when there is a value.
     shown: Vec<Option<Shown>>,
     up: Observed<f64>,
-    info: Observed<f64>,
+    /// Kept, since the series goes with it.
+    _info: Observed<f64>,
     lost: Counter,
     processes: BTreeMap<u32, Observed<f64>>,
     parts: BTreeMap<String, Vec<Observed<f64>>>,
@@ -65,7 +66,7 @@ impl Panel {
             metrics,
             shown,
             up,
-            info,
+            _info: info,
             lost,
             processes: BTreeMap::new(),
             parts: BTreeMap::new(),
