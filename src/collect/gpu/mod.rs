@@ -44,7 +44,7 @@ pub use devices::Devices;
 use fleet::{Fleet, Memories};
 use nvidia::Extras;
 
-use super::{Collector, Failures};
+use crate::collect::{Collector, Failures};
 use crate::health;
 use crate::registry::Registry;
 
