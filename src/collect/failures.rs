@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::registry::Registry;
 use crate::sync::Mutex;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -114,14 +115,30 @@ pub struct CollectionError {
     pub unix: Duration,
 }
 
-/// The failures of a program's collectors, one for each source; shared by all who run some.
+/// The failures of collectors, the last one of each source.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ErrorLog(Arc<Mutex<BTreeMap<(String, String), CollectionError>>>);
+pub(crate) struct ErrorLog(Arc<Errors>);
+
+type Errors = Mutex<BTreeMap<(String, String), CollectionError>>;
 
 /// Sources are few by nature; a collector that makes them up must not fill the memory.
 const MOST_SOURCES: usize = 1_000;
 
 impl ErrorLog {
+    /// The one that all share who collect into this registry at a time.
+    pub(crate) fn of(registry: &Registry) -> Self {
+        static LOGS: Mutex<Vec<(u32, Weak<Errors>)>> = Mutex::new(Vec::new());
+        let id = registry.inner.id();
+        let mut logs = LOGS.lock();
+        logs.retain(|(_, log)| log.strong_count() > 0);
+        let known = logs.iter().find(|(known, _)| *known == id).and_then(|(_, log)| log.upgrade());
+        Self(known.unwrap_or_else(|| {
+            let log = Arc::default();
+            logs.push((id, Arc::downgrade(&log)));
+            log
+        }))
+    }
+
     /// Notes a failure, and tells how often this source has failed. 0 if there are too many
     /// sources to keep another.
     pub(crate) fn note(&self, collector: &str, source: &str, error: String, unix: Duration) -> u64 {

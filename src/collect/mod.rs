@@ -6,13 +6,39 @@
 //! the output: neither 0 nor the last value. That is what [`Observed`](crate::Observed) is for.
 
 mod collector;
+mod collectors;
 mod failures;
+mod runner;
+mod stage;
+
+#[cfg(feature = "host")]
+mod container;
+#[cfg(feature = "host")]
+mod devices;
+#[cfg(all(test, feature = "host"))]
+mod documented;
+#[cfg(feature = "host")]
+mod facts;
+#[cfg(feature = "host")]
+mod figure;
 #[cfg(feature = "gpu")]
 mod gpu;
-mod runner;
+#[cfg(feature = "host")]
+mod host;
+#[cfg(all(feature = "host", target_os = "linux"))]
+mod linux;
+#[cfg(feature = "host")]
+mod portable;
+#[cfg(all(test, feature = "host"))]
+mod probe;
+#[cfg(feature = "host")]
+mod process;
 
 pub use collector::Collector;
+pub use collectors::Collectors;
 pub use failures::{CollectionError, Failures};
 #[cfg(feature = "gpu")]
 pub use gpu::{Devices, Gpu};
+#[cfg(feature = "host")]
+pub use host::Host;
 pub use runner::Runner;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::failures::ErrorLog;
-use super::{CollectionError, Collector, Failures};
+use super::{CollectionError, Collector, Collectors, Failures};
 use crate::clock;
 use crate::instrument::{Counter, Gauge};
 use crate::registry::Registry;
@@ -83,9 +83,10 @@ impl Runner {
         Self { registry: registry.clone(), slots: Vec::new(), errors }
     }
 
-    /// Takes on a collector, which is due at once.
-    pub fn add(&mut self, collector: impl Collector + 'static) {
-        self.add_boxed(Box::new(collector));
+    /// Takes on collectors, which are due at once.
+    pub fn add(&mut self, collectors: impl Into<Collectors>) {
+        let threads = collectors.into().threads;
+        threads.into_iter().flatten().for_each(|collector| self.add_boxed(collector));
     }
 
     pub(crate) fn add_boxed(&mut self, collector: Box<dyn Collector>) {

@@ -96,6 +96,11 @@ impl Observed<u64> {
     pub fn set(&self, value: u64) {
         self.show(|_, entry| cells::observe(entry.cell(), value));
     }
+
+    /// Shows this value, or nothing if there is none.
+    pub fn set_or_clear(&self, value: Option<u64>) {
+        value.map_or_else(|| self.clear(), |value| self.set(value));
+    }
 }
 
 impl Observed<f64> {
@@ -109,10 +114,7 @@ impl Observed<f64> {
 
     /// Shows this value, or nothing if there is none.
     pub fn set_or_clear(&self, value: Option<f64>) {
-        match value {
-            Some(value) => self.set(value),
-            None => self.clear(),
-        }
+        value.map_or_else(|| self.clear(), |value| self.set(value));
     }
 }
 

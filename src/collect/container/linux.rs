@@ -1,0 +1,217 @@
+//! The container's control groups, read at intervals.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::figures::*;
+use super::find::{self, Group, Groups};
+use super::limits::Limits;
+use super::memory::MemoryUse;
+use super::sources::{Keyed, Shown, Single};
+use crate::collect::facts::{Fact, Facts};
+use crate::collect::figure::Figure;
+use crate::collect::host::figures::{
+    CONTAINER_PRESSURE_CPU, CONTAINER_PRESSURE_IO, CONTAINER_PRESSURE_MEMORY,
+};
+use crate::collect::host::pressure::Pressure;
+use crate::collect::linux::scan::values;
+use crate::collect::linux::{Buffer, HeldFile, Source, Watched};
+use crate::collect::{Collector, Failures};
+use crate::registry::Registry;
+
+/// Calls from one reading of limits and events to the next, and of where we are.
+const SLOWLY: u64 = 10;
+
+/// The kernel tells some times of the first version in hundredths of a second.
+const TICK: f64 = 0.01;
+
+/// Reads the groups this process is in.
+pub(crate) struct Cgroups {
+    root: PathBuf,
+    interval: Duration,
+    facts: Facts,
+    buffer: Buffer,
+    calls: u64,
+    membership: HeldFile,
+    /// What `/proc/self/cgroup` said when the files below were chosen.
+    chosen_by: Vec<u8>,
+    files: Files,
+}
+
+/// The files of the groups.
+#[derive(Default)]
+struct Files {
+    quick: Vec<Box<dyn Reads>>,
+    slow: Vec<Box<dyn Reads>>,
+    memory: Option<MemoryUse>,
+    limits: Option<Limits>,
+}
+
+/// A file and what is shown of it, whatever that is.
+trait Reads: Send {
+    fn collect(&mut self, buffer: &mut Buffer, registry: &Registry, failures: &mut Failures);
+}
+
+impl<S: Source + Send> Reads for Watched<S> {
+    fn collect(&mut self, buffer: &mut Buffer, registry: &Registry, failures: &mut Failures) {
+        Watched::collect(self, buffer, registry, failures);
+    }
+}
+
+impl Cgroups {
+    pub(crate) fn new(root: &Path, interval: Duration, facts: &Facts) -> Self {
+        Self {
+            root: root.to_owned(),
+            interval,
+            facts: facts.clone(),
+            buffer: Buffer::new(),
+            calls: 0,
+            membership: HeldFile::whole(root.join("proc/self/cgroup")),
+            chosen_by: Vec::new(),
+            files: Files::default(),
+        }
+    }
+
+    /// Chooses files, if this process is in other groups than before.
+    fn find(&mut self, failures: &mut Failures) {
+        let read = self.membership.read(&mut self.buffer);
+        let cgroup = failures.check("cgroup", read).flatten().unwrap_or_default();
+        if cgroup == self.chosen_by {
+            return;
+        }
+        self.chosen_by = cgroup.to_vec();
+        let mounts = std::fs::read(self.root.join("proc/self/mountinfo"));
+        let mounts = failures.check("mountinfo", mounts).unwrap_or_default();
+        let meminfo = std::fs::read(self.root.join("proc/meminfo")).unwrap_or_default();
+        let [machine] = values(&meminfo, ["MemTotal"]);
+        let groups = find::find(&self.root, &self.chosen_by, &mounts);
+        for fact in [Fact::MemoryLimit, Fact::WorkingSet] {
+            self.facts.set(fact, None);
+        }
+        self.files = Files::new(&groups, machine.map(|kib| kib.saturating_mul(1024)), &self.facts);
+    }
+}
+
+impl Collector for Cgroups {
+    fn name(&self) -> &str {
+        "container"
+    }
+
+    fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
+        let mut failures = Failures::new();
+        let slowly = self.calls % SLOWLY == 0;
+        self.calls += 1;
+        self.buffer.begin();
+        if slowly {
+            self.find(&mut failures);
+        }
+        let Files { quick, slow, memory, limits } = &mut self.files;
+        let buffer = &mut self.buffer;
+        for file in quick {
+            file.collect(buffer, registry, &mut failures);
+        }
+        if let Some(memory) = memory {
+            memory.collect(buffer, registry, &mut failures);
+        }
+        if slowly {
+            for file in slow {
+                file.collect(buffer, registry, &mut failures);
+            }
+            if let Some(limits) = limits {
+                let told = memory.as_ref().and_then(MemoryUse::limit);
+                limits.collect(told, buffer, registry, &mut failures);
+            }
+        }
+        failures.into_result()
+    }
+}
+
+impl Files {
+    fn new(groups: &Groups, machine: Option<u64>, facts: &Facts) -> Self {
+        let mut files = Self::default();
+        if let Some(group) = &groups.cpuacct {
+            files.cpu(group);
+        }
+        if let Some(group) = groups.cpu.as_ref().filter(|group| !group.unified) {
+            let throttled = ("throttled_time", THROTTLED, 1e-9);
+            files.quick("cpu_stat", group, "cpu.stat", keyed(throttled));
+        }
+        if let Some(group) = &groups.pids {
+            files.quick("pids_current", group, "pids.current", Single::new(THREADS, 1.0));
+        }
+        if let Some(group) = &groups.memory {
+            files.memory = Some(MemoryUse::new(group, facts));
+            files.events(group);
+        }
+        if let Some(group) = &groups.unified {
+            files.pressure(group);
+        }
+        let any = [&groups.cpu, &groups.cpuset, &groups.memory, &groups.pids];
+        if any.into_iter().any(Option::is_some) {
+            files.limits = Some(Limits::new(groups, machine, facts));
+        }
+        files
+    }
+
+    fn quick<S>(&mut self, name: &'static str, group: &Group, file: &str, source: S)
+    where
+        S: Source + Send + 'static,
+    {
+        let file = HeldFile::whole(group.folder.join(file));
+        self.quick.push(Box::new(Watched::new(name, file, source)));
+    }
+
+    fn cpu(&mut self, group: &Group) {
+        if group.unified {
+            let shown = [
+                ("usage_usec", CPU_USAGE, 1e-6),
+                ("user_usec", CPU_USER, 1e-6),
+                ("system_usec", CPU_SYSTEM, 1e-6),
+                ("nr_periods", PERIODS, 1.0),
+                ("nr_throttled", THROTTLED_PERIODS, 1.0),
+                ("throttled_usec", THROTTLED, 1e-6),
+            ];
+            self.quick("cpu_stat", group, "cpu.stat", Keyed::new(shown));
+        } else {
+            self.quick("cpu_usage", group, "cpuacct.usage", Single::new(CPU_USAGE, 1e-9));
+            let shown = [("user", CPU_USER, TICK), ("system", CPU_SYSTEM, TICK)];
+            self.quick("cpuacct_stat", group, "cpuacct.stat", Keyed::new(shown));
+        }
+    }
+
+    fn events(&mut self, group: &Group) {
+        let file = |name: &str| HeldFile::whole(group.folder.join(name));
+        let events: Box<dyn Reads> = match group.unified {
+            true => {
+                let shown = [("oom_kill", OOM, 1.0), ("high", HIGH, 1.0)];
+                Box::new(Watched::new("memory_events", file("memory.events"), Keyed::new(shown)))
+            }
+            false => {
+                let shown = Keyed::new([("oom_kill", OOM, 1.0)]);
+                Box::new(Watched::new("memory_events", file("memory.oom_control"), shown))
+            }
+        };
+        self.slow.push(events);
+    }
+
+    fn pressure(&mut self, group: &Group) {
+        let files: [(_, _, [Option<Figure>; 2]); 3] = [
+            ("pressure_cpu", "cpu.pressure", CONTAINER_PRESSURE_CPU),
+            ("pressure_memory", "memory.pressure", CONTAINER_PRESSURE_MEMORY),
+            ("pressure_io", "io.pressure", CONTAINER_PRESSURE_IO),
+        ];
+        for (name, file, figures) in files {
+            let file = HeldFile::whole(group.folder.join(file));
+            self.slow.push(Box::new(Watched::new(name, file, Pressure::new(figures))));
+        }
+    }
+}
+
+/// The counts of a quota in the first version, which differ from the second's in one name.
+fn keyed(throttled: Shown) -> Keyed<3> {
+    Keyed::new([("nr_periods", PERIODS, 1.0), ("nr_throttled", THROTTLED_PERIODS, 1.0), throttled])
+}

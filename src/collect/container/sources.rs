@@ -1,0 +1,106 @@
+//! Files of a control group that hold one number, or a list of keys and numbers.
+
+use crate::collect::figure::Figure;
+use crate::collect::linux::Source;
+use crate::collect::linux::scan::{fields, number, values};
+use crate::registry::{Observed, Registry};
+
+/// A key, what it is shown as, and what one of its units is in ours.
+pub(crate) type Shown = (&'static str, Figure, f64);
+
+/// Lines of a key and a number. Which keys there are depends on the kernel.
+pub(crate) struct Keyed<const N: usize> {
+    shown: [Shown; N],
+    series: Option<[Observed<f64>; N]>,
+}
+
+impl<const N: usize> Keyed<N> {
+    pub(crate) fn new(shown: [Shown; N]) -> Self {
+        Self { shown, series: None }
+    }
+}
+
+impl<const N: usize> Source for Keyed<N> {
+    fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
+        let found = values(text, self.shown.map(|(key, ..)| key));
+        let make = || self.shown.map(|(_, figure, _)| figure.number(registry, &[]));
+        let series = self.series.get_or_insert_with(make);
+        for ((series, value), (_, _, unit)) in series.iter().zip(found).zip(self.shown) {
+            series.set_or_clear(value.map(|value| value as f64 * unit));
+        }
+        found.iter().any(Option::is_some)
+    }
+
+    fn clear(&mut self) {
+        self.series = None;
+    }
+}
+
+/// One number, or the word "max" for none.
+pub(crate) struct Single {
+    figure: Figure,
+    unit: f64,
+    series: Option<Observed<f64>>,
+}
+
+impl Single {
+    pub(crate) fn new(figure: Figure, unit: f64) -> Self {
+        Self { figure, unit, series: None }
+    }
+}
+
+impl Source for Single {
+    fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
+        let word = fields(text.trim_ascii()).next();
+        let value = word.and_then(number).map(|value| value as f64 * self.unit);
+        let figure = self.figure;
+        let series = self.series.get_or_insert_with(|| figure.number(registry, &[]));
+        series.set_or_clear(value);
+        value.is_some() || word == Some(b"max")
+    }
+
+    fn clear(&mut self) {
+        self.series = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::collect::container::figures::{CPU_USAGE, PERIODS, THREADS_MAX};
+    use crate::collect::probe::value;
+
+    #[test]
+    fn keys_come_in_any_order_and_may_be_missing() {
+        let registry = Registry::new();
+        let mut stat = Keyed::new([("usage_usec", CPU_USAGE, 1e-6), ("nr_periods", PERIODS, 1.0)]);
+        assert!(stat.show(b"user_usec 1\nnr_periods 7\nusage_usec 2500000\n", &registry));
+        assert_eq!(value(&registry, CPU_USAGE.name, &[]), Some(2.5));
+        assert_eq!(value(&registry, PERIODS.name, &[]), Some(7.0));
+        assert!(stat.show(b"usage_usec 3000000\n", &registry));
+        assert_eq!(value(&registry, PERIODS.name, &[]), None);
+        assert!(!stat.show(b"usage_usec lots\n", &registry));
+    }
+
+    #[test]
+    fn no_limit_is_no_figure() {
+        let registry = Registry::new();
+        let mut most = Single::new(THREADS_MAX, 1.0);
+        assert!(most.show(b"500\n", &registry));
+        assert_eq!(value(&registry, THREADS_MAX.name, &[]), Some(500.0));
+        assert!(most.show(b"max\n", &registry));
+        assert_eq!(value(&registry, THREADS_MAX.name, &[]), None);
+        assert!(!most.show(b"\n", &registry));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_will_do(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let registry = Registry::new();
+            Single::new(THREADS_MAX, 1.0).show(&bytes, &registry);
+            Keyed::new([("a", CPU_USAGE, 1e-6)]).show(&bytes, &registry);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `/proc/diskstats`: what disks read and write.
+
+use std::path::{Path, PathBuf};
+
+use super::figures::{DISK_COUNTS, DISK_SECONDS};
+use crate::collect::devices::Devices;
+use crate::collect::linux::Source;
+use crate::collect::linux::scan::{fields, lines, number};
+use crate::registry::{Observed, Registry};
+
+/// The kernel counts in these, whatever the disk's own sectors are.
+const SECTOR: u64 = 512;
+
+pub(crate) struct Disks {
+    /// `/sys/block` lists whole disks.
+    blocks: PathBuf,
+    /// `None` for what is not a whole disk.
+    devices: Devices<Option<Disk>>,
+}
+
+struct Disk {
+    counts: [Observed<u64>; DISK_COUNTS.len()],
+    seconds: [Observed<f64>; DISK_SECONDS.len()],
+}
+
+impl Disks {
+    pub(crate) fn new(blocks: impl Into<PathBuf>) -> Self {
+        Self { blocks: blocks.into(), devices: Devices::default() }
+    }
+}
+
+impl Source for Disks {
+    fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
+        let blocks = &self.blocks;
+        // A machine may have no disk at all.
+        let mut understood = text.is_empty();
+        for (name, counts, millis) in lines(text).filter_map(parse) {
+            understood = true;
+            let make = |name: &str| is_whole(name, blocks).then(|| Disk::new(registry, name));
+            let Some(Some(disk)) = self.devices.find(name, make) else { continue };
+            for (series, count) in disk.counts.iter().zip(counts) {
+                series.set(count);
+            }
+            for (series, millis) in disk.seconds.iter().zip(millis) {
+                series.set(millis as f64 / 1e3);
+            }
+        }
+        self.devices.forget_unseen();
+        understood
+    }
+
+    fn clear(&mut self) {
+        self.devices.clear();
+    }
+}
+
+impl Disk {
+    fn new(registry: &Registry, device: &str) -> Self {
+        let labels = [("device", device)];
+        Self {
+            counts: DISK_COUNTS.map(|figure| figure.count(registry, &labels)),
+            seconds: DISK_SECONDS.map(|figure| figure.number(registry, &labels)),
+        }
+    }
+}
+
+/// Whether this is a disk, not a part of one, nor a file or memory that looks like one.
+fn is_whole(name: &str, blocks: &Path) -> bool {
+    const NOT_DISKS: [&str; 4] = ["loop", "ram", "zram", "fd"];
+    let stem = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    if NOT_DISKS.contains(&stem) && stem != name {
+        return false;
+    }
+    if blocks.is_dir() {
+        // The kernel writes a slash in a name so there.
+        return blocks.join(name.replace('/', "!")).exists();
+    }
+    // What parts are called: sda1, nvme0n1p1, mmcblk0p1.
+    let is_part = |stem: &str| {
+        let named = ["hd", "sd", "vd", "xvd"].iter().any(|kind| {
+            let letters = stem.strip_prefix(kind).unwrap_or_default();
+            !letters.is_empty() && letters.bytes().all(|letter| letter.is_ascii_lowercase())
+        });
+        let numbered = ["nvme", "mmcblk"].iter().any(|kind| stem.starts_with(kind));
+        named || (numbered && stem.ends_with('p'))
+    };
+    stem == name || !is_part(stem)
+}
+
+type Line<'t> = (&'t [u8], [u64; DISK_COUNTS.len()], [u64; DISK_SECONDS.len()]);
+
+/// Numbers of the device, its name, then at least eleven counts.
+fn parse(line: &[u8]) -> Option<Line<'_>> {
+    let mut fields = fields(line).skip(2);
+    let name = fields.next()?;
+    let mut numbers = [0; 10];
+    for place in &mut numbers {
+        *place = number(fields.next()?)?;
+    }
+    let [reads, _, read, reading, writes, _, written, writing, _, busy] = numbers;
+    let counts = [reads, read.wrapping_mul(SECTOR), writes, written.wrapping_mul(SECTOR)];
+    Some((name, counts, [reading, writing, busy]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::collect::probe::value;
+
+    const TEXT: &str = "   7       0 loop0 1 0 2 3 4 5 6 7 8 9 10\n \
+        254 0 vda 1689305 52718 49474130 2300184 159237 349222 157544296 782950 0 123772 3112361 1 2\n \
+        254 1 vda1 1 1 1 1 1 1 1 1 1 1 1\n 259 0 nvme0n1 1 0 2 3 4 5 6 7 8 9 10\n \
+        259 1 nvme0n1p1 1 0 2 3 4 5 6 7 8 9 10\n 253 0 dm-0 1 0 2 3 4 5 6 7 8 9 10\n 9 9 bad 1 2\n";
+
+    #[test]
+    fn whole_disks_in_bytes_and_seconds() {
+        let registry = Registry::new();
+        let mut disks = Disks::new("/no/such/folder");
+        assert!(disks.show(TEXT.as_bytes(), &registry));
+        let snapshot = registry.snapshot();
+        let vda = |name: &str| value(&registry, name, &[("device", "vda")]);
+        assert_eq!(vda("node_disk_reads_completed_total"), Some(1_689_305.0));
+        assert_eq!(vda("node_disk_read_bytes_total"), Some(49_474_130.0 * 512.0));
+        assert_eq!(vda("node_disk_written_bytes_total"), Some(157_544_296.0 * 512.0));
+        assert_eq!(vda("node_disk_read_time_seconds_total"), Some(2300.184));
+        assert_eq!(vda("node_disk_write_time_seconds_total"), Some(782.95));
+        assert_eq!(vda("node_disk_io_time_seconds_total"), Some(123.772));
+        let devices = snapshot.family("node_disk_read_bytes_total").unwrap().series();
+        let devices: Vec<_> =
+            devices.map(|s| s.labels().map(|(_, v)| v.into_owned()).collect::<String>()).collect();
+        assert_eq!(devices, ["dm-0", "nvme0n1", "vda"]);
+    }
+
+    #[test]
+    fn the_kernel_says_what_is_whole_where_it_can_be_asked() {
+        let blocks = std::env::temp_dir().join(format!("nissa-blocks-{}", std::process::id()));
+        std::fs::create_dir_all(blocks.join("cciss!c0d0")).unwrap();
+        assert!(is_whole("cciss/c0d0", &blocks));
+        assert!(!is_whole("sda", &blocks));
+        std::fs::remove_dir_all(blocks).unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_will_do(bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            text in "( ?[0-9]{1,3} [0-9] [a-z]{1,4}[0-9]?( [0-9]{1,21}){0,14}\n){0,4}")
+        {
+            let registry = Registry::new();
+            let mut disks = Disks::new("/no/such/folder");
+            disks.show(&bytes, &registry);
+            disks.show(text.as_bytes(), &registry);
+        }
+    }
+}

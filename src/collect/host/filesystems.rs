@@ -1,0 +1,225 @@
+//! How full filesystems are.
+//!
+//! Asking one may hang for as long as its server is away or its disk dies, so it is done in a
+//! thread of its own, and only for the paths that were chosen. What hangs is taken out of the
+//! output by the thread that reads the rest.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::statvfs::{Statvfs, statvfs};
+
+use super::figures::FILESYSTEM;
+use super::mounts::{self, Mount};
+use crate::clock;
+use crate::collect::devices::Devices;
+use crate::collect::facts::{Fact, Facts};
+use crate::collect::linux::{Buffer, HeldFile};
+use crate::collect::{Collector, Failures};
+use crate::registry::{Observed, Registry};
+use crate::sync::Mutex;
+
+/// Longer than any disk that is well takes.
+const HUNG: Duration = Duration::from_secs(30);
+
+/// Which of the chosen paths a collector looks at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Only {
+    Local,
+    MayHang,
+}
+
+pub(crate) struct Filesystems {
+    root: PathBuf,
+    paths: Vec<PathBuf>,
+    only: Only,
+    interval: Duration,
+    buffer: Buffer,
+    mountinfo: HeldFile,
+    shown: Shown,
+}
+
+/// What is shown of them. Locked for a moment only, never while a filesystem is asked.
+#[derive(Clone)]
+pub(crate) struct Shown(Arc<Mutex<State>>);
+
+struct State {
+    facts: Facts,
+    mounts: Devices<[Observed<f64>; FILESYSTEM.len()]>,
+    fullest: Option<f64>,
+    /// When a filesystem was asked that has not answered yet.
+    asked: Option<Instant>,
+}
+
+impl Filesystems {
+    pub(crate) fn new(
+        root: &Path,
+        paths: Vec<PathBuf>,
+        only: Only,
+        interval: Duration,
+        facts: &Facts,
+    ) -> Self {
+        Self {
+            root: root.to_owned(),
+            paths,
+            only,
+            interval,
+            buffer: Buffer::new(),
+            mountinfo: HeldFile::records(root.join("proc/self/mountinfo")),
+            shown: Shown::new(facts),
+        }
+    }
+
+    /// For the thread that looks whether this one hangs.
+    pub(crate) fn shown(&self) -> Shown {
+        self.shown.clone()
+    }
+}
+
+impl Collector for Filesystems {
+    fn name(&self) -> &str {
+        "filesystem"
+    }
+
+    fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
+        self.buffer.begin();
+        let mut failures = Failures::new();
+        let text = failures.check("mountinfo", self.mountinfo.read(&mut self.buffer)).flatten();
+        let mounts: Vec<Mount<'_>> = mounts::parse(text.unwrap_or_default()).collect();
+        let mut chosen: Vec<Mount<'_>> = Vec::new();
+        for path in &self.paths {
+            let Some(mount) = mounts::of_path(&mounts, path) else { continue };
+            let wanted = mounts::may_hang(mount.kind) == (self.only == Only::MayHang);
+            if wanted && !chosen.iter().any(|there| there.point == mount.point) {
+                chosen.push(mount);
+            }
+        }
+        self.shown.0.lock().fullest = None;
+        for mount in &chosen {
+            let path = self.root.join(mount.point.trim_start_matches('/'));
+            self.shown.0.lock().asked = Some(clock::now());
+            let told = statvfs(&path);
+            let mut shown = self.shown.0.lock();
+            shown.asked = None;
+            match told {
+                Ok(told) => shown.show(mount, &told, registry),
+                Err(error) => failures.add("statvfs", format!("{}: {error}", path.display())),
+            }
+        }
+        let mut shown = self.shown.0.lock();
+        shown.mounts.forget_unseen();
+        shown.facts.set(Fact::DiskUsed, shown.fullest);
+        failures.into_result()
+    }
+}
+
+impl Shown {
+    fn new(facts: &Facts) -> Self {
+        let mounts = Devices::default();
+        let state = State { facts: facts.clone(), mounts, fullest: None, asked: None };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Takes everything out of the output if a filesystem has not answered for long.
+    pub(crate) fn clear_if_hung(&self) {
+        let mut state = self.0.lock();
+        if state.asked.is_some_and(|asked| clock::since(asked) > HUNG) {
+            state.mounts.clear();
+            state.facts.set(Fact::DiskUsed, None);
+        }
+    }
+}
+
+impl State {
+    fn show(&mut self, mount: &Mount<'_>, told: &Statvfs, registry: &Registry) {
+        let make = |point: &str| {
+            let labels = [("fstype", mount.kind), ("mountpoint", point)];
+            FILESYSTEM.map(|figure| figure.number(registry, &labels))
+        };
+        let block = told.fragment_size() as f64;
+        let [size, avail, free] =
+            [told.blocks(), told.blocks_available(), told.blocks_free()].map(|n| n as f64 * block);
+        let values = [size, avail, free, told.files() as f64, told.files_free() as f64];
+        let Some(series) = self.mounts.find(mount.point.as_bytes(), make) else { return };
+        for (series, value) in series.iter().zip(values) {
+            series.set(value);
+        }
+        // As df counts: what the administrator keeps is nobody's.
+        let used = size - free;
+        if used + avail > 0.0 {
+            self.fullest = Some((used / (used + avail)).max(self.fullest.unwrap_or(0.0)));
+        }
+    }
+}
+
+/// A collector in another thread, which looks each time whether a filesystem hangs.
+pub(crate) struct Watching {
+    collector: Box<dyn Collector>,
+    shown: Vec<Shown>,
+}
+
+impl Watching {
+    pub(crate) fn new(collector: Box<dyn Collector>, shown: Vec<Shown>) -> Self {
+        Self { collector, shown }
+    }
+}
+
+impl Collector for Watching {
+    fn name(&self) -> &str {
+        self.collector.name()
+    }
+
+    fn interval(&self) -> Duration {
+        self.collector.interval()
+    }
+
+    fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
+        self.shown.iter().for_each(Shown::clear_if_hung);
+        self.collector.collect(registry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::probe::value;
+
+    #[test]
+    fn what_hangs_is_out_of_the_output() {
+        let registry = Registry::new();
+        let facts = Facts::default();
+        let paths = vec!["/".into(), "/proc/self".into(), "relative".into()];
+        let every = Duration::from_secs(1);
+        let mut disks = Filesystems::new(Path::new("/"), paths, Only::Local, every, &facts);
+        disks.collect(&registry).unwrap();
+        let sizes = registry.snapshot();
+        let sizes = sizes.family("node_filesystem_size_bytes").unwrap();
+        let size = |point: &str| {
+            let mut series = sizes.series();
+            series
+                .find(|series| series.label("mountpoint").as_deref() == Some(point))?
+                .value()
+                .as_f64()
+        };
+        assert!(size("/").unwrap() > 0.0);
+        assert_eq!(size("/proc"), Some(0.0));
+        assert!((0.0..=1.0).contains(&facts.find(Fact::DiskUsed).unwrap()));
+
+        let shown = disks.shown();
+        shown.clear_if_hung();
+        assert!(registry.snapshot().family("node_filesystem_size_bytes").is_some());
+        shown.0.lock().asked = clock::now().checked_sub(HUNG * 2);
+        shown.clear_if_hung();
+        assert!(registry.snapshot().family("node_filesystem_size_bytes").is_none());
+        assert_eq!(facts.find(Fact::DiskUsed), None);
+        assert_eq!(value(&registry, "node_filesystem_files", &[]), None);
+
+        disks.collect(&registry).unwrap();
+        assert!(registry.snapshot().family("node_filesystem_size_bytes").is_some());
+    }
+}

@@ -1,0 +1,89 @@
+//! The machine as `/proc` tells it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::cpu::Cpu;
+use super::disks::Disks;
+use super::figures::{PRESSURE_CPU, PRESSURE_IO, PRESSURE_MEMORY};
+use super::memory::{Load, Memory};
+use super::network::Network;
+use super::pressure::Pressure;
+use super::vmstat::VmStat;
+use crate::collect::facts::Facts;
+use crate::collect::linux::{Buffer, HeldFile, Watched};
+use crate::collect::{Collector, Failures};
+use crate::registry::Registry;
+
+/// Calls from one reading of the slow files to the next.
+const SLOWLY: u64 = 10;
+
+/// Everything read on the quick thread.
+pub(crate) struct Machine {
+    interval: Duration,
+    buffer: Buffer,
+    calls: u64,
+    cpu: Watched<Cpu>,
+    memory: Watched<Memory>,
+    load: Watched<Load>,
+    network: Watched<Network>,
+    disks: Watched<Disks>,
+    pressure: [Watched<Pressure>; 3],
+    vmstat: Watched<VmStat>,
+}
+
+impl Machine {
+    pub(crate) fn new(root: &Path, interval: Duration, per_core: bool, facts: &Facts) -> Self {
+        let file = |path: &str| HeldFile::whole(root.join(path));
+        let records = |path: &str| HeldFile::records(root.join(path));
+        let disks = Disks::new(root.join("sys/block"));
+        let pressure = [
+            ("pressure_cpu", "proc/pressure/cpu", PRESSURE_CPU),
+            ("pressure_memory", "proc/pressure/memory", PRESSURE_MEMORY),
+            ("pressure_io", "proc/pressure/io", PRESSURE_IO),
+        ];
+        Self {
+            interval,
+            buffer: Buffer::new(),
+            calls: 0,
+            cpu: Watched::new("stat", file("proc/stat"), Cpu::new(per_core, facts.clone())),
+            memory: Watched::new("meminfo", file("proc/meminfo"), Memory::new(facts.clone())),
+            load: Watched::new("loadavg", file("proc/loadavg"), Load::default()),
+            network: Watched::new("net_dev", records("proc/self/net/dev"), Network::default()),
+            disks: Watched::new("diskstats", records("proc/diskstats"), disks),
+            pressure: pressure.map(|(name, path, figures)| {
+                Watched::new(name, file(path), Pressure::new(figures))
+            }),
+            vmstat: Watched::new("vmstat", records("proc/vmstat"), VmStat::default()),
+        }
+    }
+}
+
+impl Collector for Machine {
+    fn name(&self) -> &str {
+        "host"
+    }
+
+    fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
+        let mut failures = Failures::new();
+        let buffer = &mut self.buffer;
+        buffer.begin();
+        self.cpu.collect(buffer, registry, &mut failures);
+        self.memory.collect(buffer, registry, &mut failures);
+        self.load.collect(buffer, registry, &mut failures);
+        self.network.collect(buffer, registry, &mut failures);
+        self.disks.collect(buffer, registry, &mut failures);
+        for pressure in &mut self.pressure {
+            pressure.collect(buffer, registry, &mut failures);
+        }
+        if self.calls % SLOWLY == 0 {
+            self.vmstat.collect(buffer, registry, &mut failures);
+        }
+        self.calls += 1;
+        failures.into_result()
+    }
+}

@@ -1,0 +1,239 @@
+//! What is collected of machine, process and container, and how often.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::collect::facts::Facts;
+use crate::collect::portable::{PortableFilesystems, PortableHost, PortableProcess, Temperatures};
+use crate::collect::{Collector, Collectors};
+use crate::health;
+
+/// Filesystems fill slowly, and asking may wait for a disk.
+const FILESYSTEM_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The machine, this process and its container.
+///
+/// On Linux one thread reads files of `/proc` and of the control groups that it holds open, each
+/// second, and another asks filesystems every ten; elsewhere `sysinfo` is asked. `docs/METRICS.md`
+/// lists what is shown, under which names. `/health` tells the resources `cpu`, `memory`, `disk`,
+/// `open_files` and `container_memory`.
+///
+/// ```
+/// use nissa::Registry;
+/// use nissa::collect::{Host, Runner};
+///
+/// let registry = Registry::new();
+/// let mut runner = Runner::new(&registry);
+/// runner.add(Host::default().filesystems(["/"]));
+/// runner.collect();
+/// let snapshot = registry.snapshot();
+/// assert!(snapshot.value("process_resident_memory_bytes") > Some(0.0));
+/// assert!(snapshot.value("node_memory_MemTotal_bytes") > Some(0.0));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "settings do nothing until they are given to the builder"]
+pub struct Host {
+    interval: Duration,
+    per_core: bool,
+    machine: bool,
+    process: bool,
+    container: bool,
+    temperatures: bool,
+    paths: Vec<PathBuf>,
+    network_filesystems: bool,
+    portable: bool,
+    root: PathBuf,
+    facts: Facts,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        let here = std::env::current_dir().ok();
+        Self {
+            interval: Duration::from_secs(1),
+            per_core: false,
+            machine: true,
+            process: true,
+            container: true,
+            temperatures: false,
+            paths: [PathBuf::from("/")].into_iter().chain(here).collect(),
+            network_filesystems: false,
+            portable: !cfg!(target_os = "linux"),
+            root: PathBuf::from("/"),
+            facts: Facts::default(),
+        }
+    }
+}
+
+impl Host {
+    /// This process alone.
+    ///
+    /// ```
+    /// use nissa::Registry;
+    /// use nissa::collect::{Host, Runner};
+    ///
+    /// let registry = Registry::new();
+    /// let mut runner = Runner::new(&registry);
+    /// runner.add(Host::process_alone());
+    /// runner.collect();
+    /// assert!(registry.snapshot().value("process_start_time_seconds") > Some(0.0));
+    /// assert!(registry.snapshot().family("node_load1").is_none());
+    /// ```
+    pub fn process_alone() -> Self {
+        Self { machine: false, container: false, paths: Vec::new(), ..Self::default() }
+    }
+
+    /// How often the quick figures are read (1 s). The slow ones are read every tenth time.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Shows processor time core by core, in place of their sum (off).
+    pub fn per_core(mut self, on: bool) -> Self {
+        self.per_core = on;
+        self
+    }
+
+    /// Whether the machine's figures are read (on).
+    pub fn machine(mut self, on: bool) -> Self {
+        self.machine = on;
+        self
+    }
+
+    /// Whether this process's figures are read (on).
+    pub fn process(mut self, on: bool) -> Self {
+        self.process = on;
+        self
+    }
+
+    /// Whether the container's figures are read (on).
+    pub fn container(mut self, on: bool) -> Self {
+        self.container = on;
+        self
+    }
+
+    /// The paths whose filesystems are asked: `/` and the working directory, if nothing else is
+    /// said. Empty for none.
+    pub fn filesystems<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.paths = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Asks filesystems of servers too (off): NFS, CIFS, FUSE. Each such path gets a thread of its
+    /// own, since a server that is away keeps it for good.
+    pub fn network_filesystems(mut self, on: bool) -> Self {
+        self.network_filesystems = on;
+        self
+    }
+
+    /// Reads the machine's sensors every ten seconds (off: some take milliseconds to answer).
+    pub fn temperatures(mut self, on: bool) -> Self {
+        self.temperatures = on;
+        self
+    }
+
+    /// Asks `sysinfo` on Linux too (off). Dearer, and knows less.
+    pub fn portable(mut self, on: bool) -> Self {
+        self.portable = on || !cfg!(target_os = "linux");
+        self
+    }
+
+    /// Where `/proc` and `/sys` are found, on Linux (`/`): the machine's own, say, mounted into a
+    /// container.
+    pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    pub(crate) fn health(&self) -> health::Source {
+        self.facts.health()
+    }
+
+    fn portable_collectors(self, mut collectors: Collectors) -> Collectors {
+        let Self { interval, facts, .. } = &self;
+        let mut quick: Vec<Box<dyn Collector>> = Vec::new();
+        if self.machine {
+            quick.push(Box::new(PortableHost::new(*interval, facts)));
+        }
+        if self.process {
+            quick.push(Box::new(PortableProcess::new(*interval, facts)));
+        }
+        collectors.thread(quick);
+        if !self.paths.is_empty() {
+            let every = FILESYSTEM_INTERVAL.max(*interval);
+            collectors.alone(PortableFilesystems::new(self.paths.clone(), every, facts));
+        }
+        collectors
+    }
+}
+
+impl From<Host> for Collectors {
+    fn from(host: Host) -> Self {
+        let mut collectors = Self::default();
+        collectors.report(host.health());
+        if host.temperatures {
+            collectors.alone(Temperatures::default());
+        }
+        match host.portable {
+            true => host.portable_collectors(collectors),
+            false => native::collectors(&host, collectors),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod native {
+    use super::*;
+    use crate::collect::container::linux::Cgroups;
+    use crate::collect::host::filesystems::{Filesystems, Only, Watching};
+    use crate::collect::host::linux::Machine;
+    use crate::collect::process::linux::LinuxProcess;
+
+    /// The container before the process, which shows its memory as a share of the container's
+    /// limit, and the machine before both.
+    pub(super) fn collectors(host: &Host, mut collectors: Collectors) -> Collectors {
+        let Host { root, interval, facts, .. } = host;
+        let every = FILESYSTEM_INTERVAL.max(*interval);
+        let asked = |paths: Vec<PathBuf>, only| Filesystems::new(root, paths, only, every, facts);
+        let mut shown = Vec::new();
+        if !host.paths.is_empty() {
+            let local = asked(host.paths.clone(), Only::Local);
+            shown.push(local.shown());
+            collectors.alone(local);
+        }
+        if host.network_filesystems {
+            for path in &host.paths {
+                let remote = asked(vec![path.clone()], Only::MayHang);
+                shown.push(remote.shown());
+                collectors.alone(remote);
+            }
+        }
+        let mut quick: Vec<Box<dyn Collector>> = Vec::new();
+        if host.machine {
+            quick.push(Box::new(Machine::new(root, *interval, host.per_core, facts)));
+        }
+        if host.container {
+            quick.push(Box::new(Cgroups::new(root, *interval, facts)));
+        }
+        if host.process {
+            quick.push(Box::new(LinuxProcess::new(root, *interval, facts)));
+        }
+        // One of them looks, each time, whether a filesystem hangs.
+        if let Some(last) = quick.pop() {
+            quick.push(Box::new(Watching::new(last, shown)));
+        }
+        collectors.thread(quick);
+        collectors
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod native {
+    use super::*;
+
+    /// There is nothing but what is portable here.
+    pub(super) fn collectors(host: &Host, collectors: Collectors) -> Collectors {
+        host.clone().portable_collectors(collectors)
+    }
+}

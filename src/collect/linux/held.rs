@@ -1,0 +1,210 @@
+//! Files that stay open.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// Where files are read into, one after another.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    process: u32,
+}
+
+/// A file of the kernel's that is read again and again.
+///
+/// It is opened once: opening costs more than reading. A file under `/proc/self` is that of the
+/// process which opened it, so a forked child opens it anew.
+#[derive(Debug)]
+pub(crate) struct HeldFile {
+    path: PathBuf,
+    /// The kernel writes it record by record, a page at a time; others come whole.
+    in_records: bool,
+    file: Option<File>,
+    process: u32,
+    /// How many readings to leave out, after one that failed.
+    pause: u32,
+}
+
+/// Readings until a file that is not there is looked for again, and one that failed is tried.
+const ABSENT: u32 = 60;
+const FAILED: u32 = 9;
+
+/// The kernel hands out records by the page. Less than this, and the next record would have fitted
+/// as well: there is none.
+const SHORT: usize = 2 << 10;
+const MOST: usize = 4 << 20;
+
+impl Buffer {
+    pub(crate) fn new() -> Self {
+        Self { bytes: vec![0; 8 << 10], process: std::process::id() }
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.process
+    }
+
+    /// Looks which process this is now.
+    pub(crate) fn begin(&mut self) {
+        self.process = std::process::id();
+    }
+}
+
+impl HeldFile {
+    /// One that the kernel hands out whole: most.
+    pub(crate) fn whole(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), in_records: false, file: None, process: 0, pause: 0 }
+    }
+
+    /// One with a record for each device.
+    pub(crate) fn records(path: impl Into<PathBuf>) -> Self {
+        Self { in_records: true, ..Self::whole(path) }
+    }
+
+    /// Its text now. `None` if there is no such file, if the kernel does not fill it, or if it
+    /// failed a moment ago and is left alone.
+    pub(crate) fn read<'b>(&mut self, buffer: &'b mut Buffer) -> io::Result<Option<&'b [u8]>> {
+        if self.process != buffer.process {
+            self.file = None;
+            self.pause = 0;
+            self.process = buffer.process;
+        }
+        if self.pause > 0 {
+            self.pause -= 1;
+            return Ok(None);
+        }
+        match self.try_read(buffer) {
+            Ok(len) => Ok(buffer.bytes.get(..len)),
+            Err(error) => {
+                self.file = None;
+                let absent = matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound
+                        | io::ErrorKind::Unsupported
+                        | io::ErrorKind::NotADirectory
+                );
+                self.pause = if absent { ABSENT } else { FAILED };
+                if absent { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+
+    fn try_read(&mut self, buffer: &mut Buffer) -> io::Result<usize> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::open(&self.path)?),
+        };
+        if self.in_records { read_records(file, buffer) } else { read_whole(file, buffer) }
+    }
+}
+
+/// One read, and another only if the buffer was too small.
+fn read_whole(file: &File, buffer: &mut Buffer) -> io::Result<usize> {
+    loop {
+        let len = read_at(file, &mut buffer.bytes, 0)?;
+        if len < buffer.bytes.len() || !grow(&mut buffer.bytes) {
+            return Ok(len);
+        }
+    }
+}
+
+/// Reads on until a short read, which is the last. Not until an empty one: that would cost a call
+/// each time.
+fn read_records(file: &File, buffer: &mut Buffer) -> io::Result<usize> {
+    let mut len = 0;
+    loop {
+        let room = buffer.bytes.get_mut(len..).unwrap_or_default();
+        let more = read_at(file, room, len as u64)?;
+        len += more;
+        if more < SHORT || (len == buffer.bytes.len() && !grow(&mut buffer.bytes)) {
+            return Ok(len);
+        }
+    }
+}
+
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(bytes, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// False if it is as large as it may be.
+fn grow(bytes: &mut Vec<u8>) -> bool {
+    let larger = bytes.len() * 2;
+    if larger > MOST || bytes.try_reserve(larger - bytes.len()).is_err() {
+        return false;
+    }
+    bytes.resize(larger, 0);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("nissa-held-{name}-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    fn text(file: &mut HeldFile, buffer: &mut Buffer) -> Option<Vec<u8>> {
+        file.read(buffer).unwrap().map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn a_file_larger_than_the_buffer_comes_whole() {
+        let path = scratch("large").join("file");
+        let long = vec![b'x'; 100_000];
+        fs::write(&path, &long).unwrap();
+        let mut buffer = Buffer::new();
+        assert_eq!(text(&mut HeldFile::whole(&path), &mut buffer).unwrap(), long);
+        let mut buffer = Buffer::new();
+        assert_eq!(text(&mut HeldFile::records(&path), &mut buffer).unwrap(), long);
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn an_absent_file_is_found_once_it_is_there() {
+        let path = scratch("absent").join("file");
+        let _ = fs::remove_file(&path);
+        let mut file = HeldFile::whole(&path);
+        let mut buffer = Buffer::new();
+        assert_eq!(text(&mut file, &mut buffer), None);
+        fs::write(&path, "1").unwrap();
+        let tries = (0..=ABSENT).find(|_| text(&mut file, &mut buffer).is_some());
+        assert_eq!(tries, Some(ABSENT));
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_forked_child_opens_anew() {
+        let dir = scratch("fork");
+        let path = dir.join("file");
+        fs::write(&path, "parent").unwrap();
+        let mut file = HeldFile::whole(&path);
+        let mut buffer = Buffer::new();
+        assert_eq!(text(&mut file, &mut buffer).unwrap(), b"parent");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "child").unwrap();
+        assert_eq!(text(&mut file, &mut buffer).unwrap(), b"parent");
+        buffer.process += 1;
+        assert_eq!(text(&mut file, &mut buffer).unwrap(), b"child");
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_read_fails_once_in_ten() {
+        // A directory opens, and reading it fails.
+        let mut file = HeldFile::whole(scratch("directory"));
+        let mut buffer = Buffer::new();
+        let failures = (0..20).filter(|_| file.read(&mut buffer).is_err()).count();
+        assert_eq!(failures, 2);
+    }
+}

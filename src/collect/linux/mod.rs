@@ -1,0 +1,55 @@
+//! How files of `/proc` and `/sys` are read: held open, one `pread` each, nothing allocated.
+
+mod held;
+pub(super) mod scan;
+
+pub(super) use held::{Buffer, HeldFile};
+
+use crate::collect::Failures;
+use crate::registry::Registry;
+
+/// What is shown of one file.
+pub(super) trait Source {
+    /// Shows what the text says; what it does not say is cleared. False if nothing in it is
+    /// understood.
+    fn show(&mut self, text: &[u8], registry: &Registry) -> bool;
+
+    /// Takes everything out of the output.
+    fn clear(&mut self);
+}
+
+/// A file and what is shown of it.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    name: &'static str,
+    file: HeldFile,
+    pub(super) source: S,
+}
+
+impl<S: Source> Watched<S> {
+    pub(super) fn new(name: &'static str, file: HeldFile, source: S) -> Self {
+        Self { name, file, source }
+    }
+
+    /// Reads and shows. What is not there, or not known to this kernel, is absent without being a
+    /// failure.
+    pub(super) fn collect(
+        &mut self,
+        buffer: &mut Buffer,
+        registry: &Registry,
+        failures: &mut Failures,
+    ) {
+        let understood = match self.file.read(buffer) {
+            Ok(Some(text)) => self.source.show(text, registry),
+            Ok(None) => return self.source.clear(),
+            Err(error) => {
+                failures.add(self.name, error);
+                return self.source.clear();
+            }
+        };
+        if !understood {
+            self.source.clear();
+            failures.add(self.name, "nothing in it is understood");
+        }
+    }
+}
