@@ -68,6 +68,11 @@ impl Exponential {
         self.buckets
     }
 
+    #[cfg(not(nissa_loom))]
+    pub(super) fn native(&self) -> (u32, i64) {
+        (self.schema, self.first)
+    }
+
     pub(super) fn relative_error(&self) -> f64 {
         let growth = self.bound(1);
         (growth - 1.0) / (growth + 1.0)

@@ -166,6 +166,16 @@ impl Buckets {
         }
     }
 
+    /// Of exponential buckets the schema, log2 of how many there are to a power of two, and the
+    /// number of the lowest on the endless scale where bucket 0 ends at 1.
+    #[cfg(not(nissa_loom))]
+    pub(crate) fn native(&self) -> Option<(u32, i64)> {
+        match &self.scheme {
+            Scheme::Explicit(_) => None,
+            Scheme::Exponential(scheme) => Some(scheme.native()),
+        }
+    }
+
     /// The value at quantile `q` of these bucket counts; `None` when nothing was counted.
     ///
     /// Explicit buckets interpolate linearly, as PromQL's `histogram_quantile` does; exponential

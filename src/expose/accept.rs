@@ -6,14 +6,27 @@
 use super::format::{Format, Wire};
 use crate::escape::Escaping;
 
-/// The formats by media type and version. The first of a media type answers a request that names
-/// no version.
-const TABLE: &[(&str, &str, Wire)] = &[
-    ("text/plain", "0.0.4", Wire::Text0),
-    ("text/plain", "1.0.0", Wire::Text1),
-    ("application/openmetrics-text", "1.0.0", Wire::OpenMetrics1),
-    ("application/openmetrics-text", "0.0.1", Wire::OpenMetrics0),
+/// The formats by media type and what further distinguishes them. The first of a media type
+/// answers a request that names no version.
+const TABLE: &[(&str, Needs, Wire)] = &[
+    ("text/plain", Needs::Version("0.0.4"), Wire::Text0),
+    ("text/plain", Needs::Version("1.0.0"), Wire::Text1),
+    ("application/openmetrics-text", Needs::Version("1.0.0"), Wire::OpenMetrics1),
+    ("application/openmetrics-text", Needs::Version("0.0.1"), Wire::OpenMetrics0),
+    (
+        "application/vnd.google.protobuf",
+        Needs::Message { proto: "io.prometheus.client.MetricFamily", encoding: "delimited" },
+        Wire::Protobuf,
+    ),
 ];
+
+/// Parameters that a range must have to mean a format.
+enum Needs {
+    /// This version, or none at all.
+    Version(&'static str),
+    /// Both of these.
+    Message { proto: &'static str, encoding: &'static str },
+}
 
 /// What the default answers.
 const WILDCARDS: [&str; 2] = ["*/*", "text/*"];
@@ -57,6 +70,8 @@ fn read(range: &str) -> Option<(Format, Rank)> {
 struct Asked<'a> {
     weight: u16,
     version: Option<&'a str>,
+    proto: Option<&'a str>,
+    encoding: Option<&'a str>,
     escaping: Option<&'a str>,
 }
 
@@ -70,6 +85,10 @@ impl<'a> Asked<'a> {
             self.weight = weight(value)?;
         } else if is("version") {
             self.version = Some(value);
+        } else if is("proto") {
+            self.proto = Some(value);
+        } else if is("encoding") {
+            self.encoding = Some(value);
         } else if is("escaping") {
             self.escaping = Some(value);
         }
@@ -77,13 +96,24 @@ impl<'a> Asked<'a> {
     }
 
     fn format(&self, media: &str) -> Option<Format> {
-        let fits = |(known, version, _): &&(&str, &str, Wire)| {
-            known.eq_ignore_ascii_case(media) && self.version.is_none_or(|asked| asked == *version)
+        let fits = |(known, needs, _): &&(&str, Needs, Wire)| {
+            known.eq_ignore_ascii_case(media) && self.has(needs)
         };
         let (_, _, wire) = TABLE.iter().find(fits)?;
         let format = Format::of(*wire);
         // Prometheus's default, for a scheme that is not known too.
         Some(format.escaping(self.escaping.and_then(scheme).unwrap_or(Escaping::Underscores)))
+    }
+}
+
+impl Asked<'_> {
+    fn has(&self, needs: &Needs) -> bool {
+        match needs {
+            Needs::Version(version) => self.version.is_none_or(|asked| asked == *version),
+            Needs::Message { proto, encoding } => {
+                self.proto == Some(proto) && self.encoding == Some(encoding)
+            }
+        }
     }
 }
 

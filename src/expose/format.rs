@@ -1,6 +1,6 @@
 //! The formats there are, and their names in HTTP.
 
-use super::{accept, openmetrics, text};
+use super::{accept, openmetrics, protobuf, text};
 use crate::escape::Escaping;
 use crate::snapshot::Snapshot;
 
@@ -31,12 +31,13 @@ pub(super) enum Wire {
     Text1,
     OpenMetrics0,
     OpenMetrics1,
+    Protobuf,
 }
 
 impl Wire {
     /// Whether the reader understands other escaping schemes than underscores.
     const fn negotiates_escaping(self) -> bool {
-        matches!(self, Self::Text1 | Self::OpenMetrics1)
+        matches!(self, Self::Text1 | Self::OpenMetrics1 | Self::Protobuf)
     }
 }
 
@@ -65,6 +66,9 @@ impl Format {
     pub const OPENMETRICS_0: Self = Self::of(Wire::OpenMetrics0);
     /// OpenMetrics 1.0: units and exemplars.
     pub const OPENMETRICS_1: Self = Self::of(Wire::OpenMetrics1);
+    /// Prometheus's protobuf, `MetricFamily` messages each behind its length: units, exemplars,
+    /// start times, native histograms.
+    pub const PROTOBUF: Self = Self::of(Wire::Protobuf);
 
     pub(super) const fn of(wire: Wire) -> Self {
         Self { wire, escaping: Escaping::Underscores }
@@ -104,6 +108,10 @@ impl Format {
             self,
             (Text1, "text/plain; version=1.0.0; charset=utf-8"),
             (OpenMetrics1, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+            (
+                Protobuf,
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            ),
         )
     }
 
@@ -122,6 +130,7 @@ impl Format {
             Wire::OpenMetrics0 | Wire::OpenMetrics1 => {
                 openmetrics::write(snapshot, self.escaping, out);
             }
+            Wire::Protobuf => protobuf::write(snapshot, self.escaping, out),
         }
     }
 }

@@ -55,10 +55,17 @@ impl<'a> Output<'a> {
         // A label that is not the series' own (`le`) is a number and a short name.
         let longest = name.piece.len + labels.len() + LONGEST + Piece::SHORT + "{,} \n".len();
         let most = count * longest.max(Piece::SHORT) + Piece::SHORT + more;
+        let (room, at) = self.room(most);
+        Line { room, at, bare: false }
+    }
+
+    /// The page and where it goes on, with room for `most` further bytes.
+    #[inline]
+    pub(super) fn room(&mut self, most: usize) -> (&mut [u8], usize) {
         if self.out.len() - self.len < most {
             self.grow(most);
         }
-        Line { room: self.out.as_mut_slice(), at: self.len, bare: false }
+        (self.out.as_mut_slice(), self.len)
     }
 
     #[cold]
@@ -190,16 +197,21 @@ impl Line<'_> {
         self.at += piece.len;
     }
 
-    /// Copies text of any length: from both ends at once, meeting in the middle.
     #[inline]
     fn copy(&mut self, text: &[u8]) {
         let room = &mut self.room[self.at..self.at + text.len()];
         self.at += text.len();
-        match text.len() {
-            16..=32 => both_ends::<16>(room, text),
-            33..=64 => both_ends::<32>(room, text),
-            _ => room.copy_from_slice(text),
-        }
+        copy(room, text);
+    }
+}
+
+/// Copies text into room of the same length: from both ends at once, meeting in the middle.
+#[inline]
+pub(super) fn copy(room: &mut [u8], text: &[u8]) {
+    match text.len() {
+        16..=32 => both_ends::<16>(room, text),
+        33..=64 => both_ends::<32>(room, text),
+        _ => room.copy_from_slice(text),
     }
 }
 

@@ -8,8 +8,11 @@ mod accept;
 mod format;
 mod line;
 mod names;
+mod native;
 mod number;
 mod openmetrics;
+mod proto;
+mod protobuf;
 mod text;
 
 pub use crate::escape::Escaping;

@@ -104,15 +104,20 @@ impl<'a> Labels<'a> {
     /// The labels of a series as text: its own canonical text, in the usual case as it is.
     #[inline]
     pub(super) fn text<'s>(&self, series: &Series<'s>) -> Cow<'s, [u8]> {
-        let stay = match self.escaping {
-            Escaping::AllowUtf8 => true,
-            Escaping::Underscores | Escaping::Values => series.entry.has_legal_names(),
-            Escaping::Dots => false,
+        let as_it_is = match self.escaping {
+            Escaping::AllowUtf8 => self.global.is_empty(),
+            _ => self.stay(series),
         };
-        if stay && self.global.is_empty() {
+        if as_it_is {
             return Cow::Borrowed(series.entry.text());
         }
         self.rewritten(series)
+    }
+
+    /// Whether the labels of a series are its own, under legal names that stay as they are.
+    #[inline]
+    pub(super) fn stay(&self, series: &Series<'_>) -> bool {
+        self.global.is_empty() && self.escaping != Escaping::Dots && series.entry.has_legal_names()
     }
 
     #[cold]
