@@ -176,7 +176,13 @@ impl Entry {
 
     /// When it was made, by the registry's clock; up to a sixteenth of a second early.
     pub(crate) fn born(&self) -> Duration {
-        Duration::from_secs(u64::from(self.0.header.header.born)) / 16
+        Duration::from_secs(u64::from(self.born_raw())) / 16
+    }
+
+    /// The same, in sixteenths of a second.
+    #[inline]
+    pub(crate) fn born_raw(&self) -> u32 {
+        self.0.header.header.born
     }
 
     /// Asks for the memory of a series that will be read soon.

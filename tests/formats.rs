@@ -74,7 +74,10 @@ enum Recording {
     Histogram(Vec<f64>),
 }
 
-fn recording() -> impl Strategy<Value = (String, Vec<(String, String)>, Recording)> {
+/// A name, labels, and what is recorded under them.
+type Recorded = (String, Vec<(String, String)>, Recording);
+
+fn recording() -> impl Strategy<Value = Recorded> {
     let name = prop_oneof![
         "[ab]{1,2}(_total|_seconds|_sum|_count|_bucket|_created)?",
         "[ab][._/:é ]b?(_total|_seconds_total)?",
@@ -91,7 +94,7 @@ fn recording() -> impl Strategy<Value = (String, Vec<(String, String)>, Recordin
     (name, prop::collection::vec(label, 0..3), recording)
 }
 
-fn registry(recordings: &[(String, Vec<(String, String)>, Recording)], global: bool) -> Registry {
+fn registry(recordings: &[Recorded], global: bool) -> Registry {
     let mut builder = Registry::builder()
         .buckets(Matcher::name("*b"), Buckets::exponential(0.05).unwrap())
         .buckets(Matcher::name("*_seconds"), Buckets::summary(&[0.5, 0.99]).unwrap())

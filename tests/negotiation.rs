@@ -9,6 +9,13 @@ const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=
     application/openmetrics-text;version=0.0.1;q=0.4,\
     text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
 
+/// As sent by Prometheus 3.5.3 with native histograms.
+const PROMETHEUS_3_NATIVE: &str = "application/vnd.google.protobuf;\
+    proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
+    application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+    application/openmetrics-text;version=0.0.1;q=0.4,\
+    text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+
 /// As sent by Prometheus 2.42 without native histograms.
 const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0,\
     application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
@@ -26,6 +33,7 @@ fn openmetrics(escaping: Escaping) -> Format {
 fn what_clients_send() {
     let cases = [
         (PROMETHEUS_3, openmetrics(Escaping::AllowUtf8)),
+        (PROMETHEUS_3_NATIVE, Format::PROTOBUF),
         (PROMETHEUS_2, Format::OPENMETRICS_1),
         (VICTORIA_METRICS, Format::TEXT),
         (FIREFOX, Format::TEXT),
@@ -92,6 +100,8 @@ fn what_is_not_known_or_makes_no_sense_gets_the_default() {
         "text/plain;version=9",
         "application/json",
         "application/vnd.google.protobuf",
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+        "application/vnd.google.protobuf;proto=other;encoding=delimited",
         "application/openmetrics-text;q=x",
         "application/openmetrics-text;q=1.1",
         "application/openmetrics-text;q=-1",
@@ -119,6 +129,11 @@ fn content_types_name_version_and_escaping() {
             openmetrics(Escaping::AllowUtf8),
             "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
         ),
+        (
+            Format::PROTOBUF,
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+                encoding=delimited; escaping=underscores",
+        ),
         (Format::OPENMETRICS_0, "application/openmetrics-text; version=0.0.1; charset=utf-8"),
     ];
     for (format, content_type) in cases {
@@ -143,6 +158,7 @@ fn accept() -> impl Strategy<Value = String> {
         "version=[0-2]\\.0\\.[0-4]",
         "q=[0-1](\\.[0-9]{0,4})?",
         "escaping=(allow-utf-8|underscores|dots|values)",
+        "proto=io.prometheus.client.MetricFamily;encoding=(delimited|text)",
         "[a-z\"\\\\;,= ]{0,8}",
         "\\PC{0,6}",
     ];

@@ -209,6 +209,7 @@ impl Line<'_> {
 #[inline]
 pub(super) fn copy(room: &mut [u8], text: &[u8]) {
     match text.len() {
+        8..=15 => both_ends::<8>(room, text),
         16..=32 => both_ends::<16>(room, text),
         33..=64 => both_ends::<32>(room, text),
         _ => room.copy_from_slice(text),

@@ -51,7 +51,7 @@ impl<'a> Message<'a> {
     }
 
     #[inline]
-    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+    pub(super) fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some(room) = self.room.get_mut(self.at..).and_then(|room| room.first_chunk_mut()) {
             *room = bytes;
             self.at += N;
@@ -85,6 +85,14 @@ impl<'a> Message<'a> {
         self.put(double_field(key, value));
     }
 
+    /// The first of some bytes that are written already. What stands behind is written over
+    /// later, so copying all of them, which takes no call, does no harm.
+    #[inline]
+    pub(super) fn first<const N: usize>(&mut self, bytes: [u8; N], length: usize) {
+        self.put(bytes);
+        self.at -= N - length.min(N);
+    }
+
     /// Bytes that are written already.
     #[inline]
     pub(super) fn raw(&mut self, bytes: &[u8]) {
@@ -101,22 +109,33 @@ impl<'a> Message<'a> {
     }
 
     /// A label: `LabelPair { name = 1, value = 2 }` in field 1.
-    #[inline]
     pub(super) fn label(&mut self, name: &[u8], value: &[u8]) {
-        const NAME: u8 = bytes(1);
-        const VALUE: u8 = bytes(2);
-        let length = 4 + name.len() + value.len();
-        if length < 0x80 {
-            // Each length in one byte, as with nearly all labels.
-            self.put([bytes(1), length as u8, NAME, name.len() as u8]);
-            self.raw(name);
-            self.put([VALUE, value.len() as u8]);
-            self.raw(value);
-        } else {
-            let pair = self.open(bytes(1), length);
-            self.text(NAME, name);
-            self.text(VALUE, value);
-            self.close(pair);
+        let pair = self.open(Self::LABEL, 4 + name.len() + value.len());
+        self.text(Self::NAME, name);
+        self.text(Self::VALUE, value);
+        self.close(pair);
+    }
+
+    const LABEL: u8 = bytes(1);
+    const NAME: u8 = bytes(1);
+    const VALUE: u8 = bytes(2);
+
+    /// A label as canonical text without escapes: `name="value`, the name being so long.
+    #[inline]
+    pub(super) fn label_of_text(&mut self, text: &[u8], name: usize) {
+        let (Some(value), length) = (text.len().checked_sub(name + 2), 2 + text.len()) else {
+            return;
+        };
+        if length >= 0x80 {
+            return self.label(&text[..name], &text[name + 2..]);
+        }
+        // Each length takes one byte, as with nearly all labels: then the key and length of the
+        // value take the place of the two characters between name and value.
+        self.put([Self::LABEL, length as u8, Self::NAME, name as u8]);
+        let between = self.at + name;
+        self.raw(text);
+        if let Some(room) = self.room.get_mut(between..).and_then(|room| room.first_chunk_mut()) {
+            *room = [Self::VALUE, value as u8];
         }
     }
 

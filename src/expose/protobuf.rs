@@ -240,11 +240,10 @@ fn type_number(kind: Kind) -> u64 {
 fn labels(message: &mut Message<'_>, text: &[u8]) {
     let mut rest = text;
     while let Some(equals) = find(rest, b'=') {
-        let (name, value) = rest.split_at(equals);
-        let Some(value) = value.get(2..) else { return };
-        let Some(quote) = find(value, b'"') else { return };
-        let (value, more) = value.split_at(quote);
-        message.label(name, value);
+        let Some(value) = rest.get(equals + 2..) else { return };
+        let Some(length) = find(value, b'"') else { return };
+        let (label, more) = rest.split_at(equals + 2 + length);
+        message.label_of_text(label, equals);
         // Past the quote and the comma.
         rest = more.get(2..).unwrap_or(&[]);
     }
@@ -288,7 +287,7 @@ fn histogram(
         }
         let open = message.open(BUCKET, 12);
         message.integer(CUMULATIVE, below);
-        message.raw(bound);
+        message.put(*bound);
         while let Some(((bucket, exemplar), rest)) = exemplars_left.split_first() {
             if *bucket > index {
                 break;
@@ -345,28 +344,35 @@ fn native(
 /// When a series began, encoded: mostly the same as that of the series before.
 #[derive(Default)]
 struct Stamp {
-    unix: Duration,
-    bytes: Vec<u8>,
+    born: u32,
+    bytes: [u8; Self::LONGEST],
+    length: usize,
 }
 
 impl Stamp {
+    /// Key and length; key and seconds; key and nanoseconds.
+    const LONGEST: usize = 2 + 1 + LONGEST + 1 + 5;
+
     #[inline]
     fn write(&mut self, key: u8, series: &Series<'_>, message: &mut Message<'_>) {
-        let Some(unix) = series.start() else { return };
-        if unix != self.unix || self.bytes.is_empty() {
-            self.encode(key, unix);
+        let Some(born) = series.born() else { return };
+        if born != self.born || self.length == 0 {
+            self.encode(key, series);
+            self.born = born;
         }
-        message.raw(&self.bytes);
+        message.first(self.bytes, self.length);
     }
 
     #[cold]
-    fn encode(&mut self, key: u8, unix: Duration) {
-        self.unix = unix;
-        self.bytes.clear();
-        let mut page = Output::new(&mut self.bytes);
+    fn encode(&mut self, key: u8, series: &Series<'_>) {
+        let mut bytes = Vec::new();
+        let mut page = Output::new(&mut bytes);
         let mut message = Message::on(&mut page, FRAME);
-        timestamp(key, unix, &mut message);
+        timestamp(key, series.start().unwrap_or_default(), &mut message);
         page.len = message.at;
+        drop(page);
+        self.length = bytes.len().min(self.bytes.len());
+        self.bytes[..self.length].copy_from_slice(&bytes[..self.length]);
     }
 }
 

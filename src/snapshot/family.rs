@@ -193,12 +193,18 @@ impl<'a> Series<'a> {
     /// assert_eq!(start("page_faults_total"), None);
     /// ```
     pub fn start(&self) -> Option<Duration> {
+        self.born().map(|_| self.family.epoch + self.entry.born())
+    }
+
+    /// The same as a number that is equal for equal starts of a family.
+    #[inline]
+    pub(crate) fn born(&self) -> Option<u32> {
         if self.family.kind() == Kind::Gauge
             || self.entry.is_observed()
             || self.family.rare.raised.binary_search(&self.index).is_ok()
         {
             return None;
         }
-        Some(self.family.epoch + self.entry.born())
+        Some(self.entry.born_raw())
     }
 }
