@@ -181,7 +181,8 @@ impl Source for Amd {
         files.chain(self.memory.map(|_| &FREE)).collect()
     }
 
-    fn read(&mut self, slow: bool, _: &Progress, into: &mut Readings) {
+    fn read(&mut self, slow: bool, at: &Progress, into: &mut Readings) {
+        at.step(usize::MAX);
         into.begin(self.files.len() + usize::from(self.memory.is_some()));
         if self.is_asleep() {
             return (0..into.values.len()).for_each(|index| into.set(index, Seen::Absent));

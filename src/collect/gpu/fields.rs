@@ -96,9 +96,10 @@ impl Fields {
         batch.read(device, first, into);
     }
 
-    /// Whether the GPU counts bytes over PCIe, as far as is known.
+    /// Whether the GPU was seen to count bytes over PCIe.
     pub(super) fn count_pcie(&self) -> bool {
-        self.fast.call.is_open() && self.fast.ids.iter().any(|id| id.0 == PCIE_RX)
+        let mut fields = self.fast.ids.iter().zip(&self.fast.counts);
+        fields.any(|(id, count)| id.0 == PCIE_RX && count.was_seen)
     }
 }
 
@@ -161,6 +162,7 @@ impl Batch {
 #[derive(Debug, Default)]
 struct Count {
     never: bool,
+    was_seen: bool,
     last: u32,
     /// What was counted before it began again last.
     before: u64,
@@ -168,6 +170,7 @@ struct Count {
 
 impl Count {
     fn see(&mut self, value: &SampleValue, shape: Shape) -> Seen {
+        self.was_seen = true;
         match *value {
             SampleValue::U32(narrow) if shape != Shape::Gauge => {
                 if narrow < self.last {

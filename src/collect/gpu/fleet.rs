@@ -164,6 +164,7 @@ impl Fleet {
     fn conclude(&mut self) {
         self.none.set_or_clear(self.units.is_empty().then_some(0.0));
         let mut memories = self.memories.lock();
+        memories.retain(|gpu, _| self.units.iter().any(|unit| unit.identity().gpu == *gpu));
         for unit in &self.units {
             let gpu = &unit.identity().gpu;
             match (unit.memory(), memories.get_mut(gpu)) {

@@ -43,7 +43,7 @@ static OWN_MEMORY: Metric = gauge("gpu_own_process_memory_bytes", ONE);
 const AFTER: [&str; 5] =
     ["event_set_wait", "field_values", "gpm", "running_compute_processes", "mig"];
 
-/// What a source was doing at this step.
+/// What an NVIDIA source was doing at this step; others tell none.
 pub(super) fn step_name(step: usize) -> &'static str {
     let call = CALLS.get(step).map(|call| call.name);
     call.or_else(|| AFTER.get(step.saturating_sub(CALLS.len())).copied()).unwrap_or("read")

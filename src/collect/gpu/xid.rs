@@ -30,10 +30,8 @@ impl Xids {
         let Some(set) = self.set.as_ref().filter(|_| self.verdict.is_open()) else { return };
         for _ in 0..MOST {
             let event = match set.wait(0) {
-                Err(NvmlError::Timeout) => {
-                    into.answered = true;
-                    break;
-                }
+                // The library's answer; the GPU was not asked.
+                Err(NvmlError::Timeout) => break,
                 event => event,
             };
             let Some(event) = self.verdict.judge("event_set_wait", event, into) else { break };
