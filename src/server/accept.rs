@@ -54,25 +54,25 @@ async fn accept(house: Arc<House>, listener: Listener) {
         match accepted {
             Ok((transport, peer)) => {
                 pause = SHORTEST;
-                match house.crowd.admit(peer) {
-                    Some(place) => {
-                        tokio::spawn(connection::serve(Arc::clone(&house), transport, place));
-                    }
-                    None => transport.forget_unsent(),
+                if let Some(place) = house.crowd.admit(peer) {
+                    tokio::spawn(connection::serve(Arc::clone(&house), transport, place));
                 }
             }
             Err(error) if is_the_client_s(&error) => {}
             Err(_) => {
-                house.handler.meters().refused(Refusal::Accept);
-                // A file descriptor that nobody needs may be the one that is missing.
-                house.crowd.evict_silent();
+                if listener.has_waiting() {
+                    house.handler.meters().refused(Refusal::Accept);
+                    // A file descriptor that nobody needs may be the one that is missing.
+                    house.crowd.evict_silent();
+                }
                 if until_closing(&house, tokio::time::sleep(pause)).await.is_none() {
-                    return;
+                    break;
                 }
                 pause = (pause * 2).min(LONGEST);
             }
         }
     }
+    listener.hang_up();
 }
 
 /// Whether it was that one connection that failed, and the next may be tried at once.

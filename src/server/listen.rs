@@ -80,6 +80,48 @@ impl Listener {
 }
 
 #[cfg(unix)]
+impl Listener {
+    /// Stops listening for everybody who has the socket: a forked child has it too, and would keep
+    /// clients waiting for an answer that nobody gives.
+    pub(super) fn hang_up(&self) {
+        use std::os::fd::{AsFd, OwnedFd};
+        let socket = match self {
+            Self::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
+            Self::Unix(listener, _) => listener.as_fd().try_clone_to_owned(),
+        };
+        // Not a stream, but the same call of the system. If it fails, closing has to do.
+        let hang_up =
+            |socket: OwnedFd| std::net::TcpStream::from(socket).shutdown(std::net::Shutdown::Both);
+        let _ = socket.and_then(hang_up);
+    }
+
+    /// Whether a connection waits to be accepted. Linux refuses for want of a file descriptor
+    /// before it looks, so the refusal alone says nothing.
+    pub(super) fn has_waiting(&self) -> bool {
+        use std::os::fd::AsFd;
+
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        let socket = match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener, _) => listener.as_fd(),
+        };
+        let mut asked = [PollFd::new(socket, PollFlags::POLLIN)];
+        poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+}
+
+#[cfg(not(unix))]
+impl Listener {
+    /// Without forks, closing will do.
+    pub(super) fn hang_up(&self) {}
+
+    /// Elsewhere a refusal means that there is somebody to refuse.
+    pub(super) fn has_waiting(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(unix)]
 mod unix {
     use std::fs::{self, Metadata};
     use std::io;

@@ -178,3 +178,27 @@ impl Response {
         String::from_utf8(self.body.clone()).unwrap()
     }
 }
+
+/// A socket that exists already and goes nowhere yet.
+#[cfg(target_os = "linux")]
+pub struct Unconnected(std::os::fd::OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl Unconnected {
+    pub fn new() -> Self {
+        use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+        let flags = SockFlag::SOCK_CLOEXEC;
+        Self(socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap())
+    }
+
+    pub fn connect(self, address: SocketAddr) -> Client {
+        use std::os::fd::AsRawFd;
+
+        use nix::sys::socket::{SockaddrIn, connect};
+        let SocketAddr::V4(address) = address else { panic!("{address}") };
+        connect(self.0.as_raw_fd(), &SockaddrIn::from(address)).unwrap();
+        let stream = TcpStream::from(self.0);
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        Client { stream: BufReader::new(stream) }
+    }
+}
