@@ -19,7 +19,7 @@ use crate::error::Error;
 /// ```
 /// use nissa::server::PasswordHash;
 ///
-/// let hash: PasswordHash = PasswordHash::new("correct horse").to_string().parse()?;
+/// let hash: PasswordHash = PasswordHash::with_iterations("horse", 100).to_string().parse()?;
 /// let server = nissa::server::Server::new().listen("127.0.0.1:0").user_hash("prometheus", hash);
 /// assert!(!format!("{server:?}").contains("pbkdf2"), "no secret is printed");
 /// # Ok::<(), nissa::Error>(())
@@ -42,7 +42,10 @@ impl PasswordHash {
         Self::with_iterations(password, ITERATIONS)
     }
 
-    pub(super) fn with_iterations(password: &str, iterations: u32) -> Self {
+    /// Hashes a password by another number of iterations than the 600,000 that are recommended:
+    /// between 1 and 10,000,000.
+    pub fn with_iterations(password: &str, iterations: u32) -> Self {
+        let iterations = iterations.clamp(1, MOST_ITERATIONS);
         let salt = random().iter().take(16).copied().collect::<Vec<u8>>();
         let hash = derive(password.as_bytes(), &salt, iterations);
         Self { iterations, salt, hash }
