@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs, process};
 
-use nissa::detect::{Detector, Ensemble, ZScore};
+use nissa::detect::{Changepoint, Detector, Ensemble, Forecast, Forest, Peaks, Robust, ZScore};
 
 type Make = fn() -> Box<dyn Detector>;
 
@@ -22,6 +22,12 @@ const DETECTORS: &[(&str, Make)] = &[
     ("zscore", || Box::new(ZScore::default())),
     ("zscore_windowed", || Box::new(ZScore::windowed(1000))),
     ("zscore_differences", || Box::new(ZScore::default().differences())),
+    ("mad", || Box::new(Robust::mad(1000))),
+    ("iqr", || Box::new(Robust::iqr(1000))),
+    ("forest", || Box::new(Forest::default())),
+    ("forecast", || Box::new(Forecast::default())),
+    ("changepoint", || Box::new(Changepoint::default())),
+    ("peaks", || Box::new(Peaks::default())),
 ];
 
 fn main() {

@@ -3,12 +3,20 @@
 
 use std::time::Duration;
 
-use nissa::detect::{Detector, Ensemble, State, ZScore};
+use nissa::detect::{
+    Changepoint, Detector, Ensemble, Forecast, Forest, Once, Peaks, Robust, State, ZScore,
+};
 
 fn all() -> Vec<Box<dyn Detector>> {
     vec![
         Box::new(Ensemble::default()),
         Box::new(ZScore::default()),
+        Box::new(Robust::mad(200)),
+        Box::new(Robust::iqr(200)),
+        Box::new(Forest::default()),
+        Box::new(Forecast::default()),
+        Box::new(Changepoint::default()),
+        Box::new(Once::new(Peaks::default())),
         Box::new(ZScore::ewma(100).differences()),
         Box::new(ZScore::windowed(64)),
         Box::new(ZScore::windowed(500).differences()),

@@ -30,16 +30,29 @@
 //! - Nothing panics, whatever comes in, in whatever order.
 
 mod cadence;
+mod changepoint;
 mod ensemble;
+mod forecast;
+mod forest;
+mod once;
+mod peaks;
 mod profile;
+mod robust;
 mod score;
 mod state;
+mod window;
 mod zscore;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use changepoint::Changepoint;
 pub use ensemble::Ensemble;
+pub use forecast::Forecast;
+pub use forest::Forest;
+pub use once::Once;
+pub use peaks::Peaks;
+pub use robust::Robust;
 pub use score::{Reason, Score, THRESHOLD, score_of_deviations};
 pub use state::{State, Tape};
 pub use zscore::ZScore;
