@@ -4,21 +4,28 @@
 //!     cargo run --release --features full --example train_digits
 //!     cargo run --release --features full --example train_digits -- --fault lr-spike
 //!     cargo run --release --features full --example train_digits -- --fault lr-spike --no-response
+//!     cargo run --release --features full --example train_digits -- --stay
 
 mod model;
 mod run;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::time::Instant;
-use std::{env, fs, io, path::Path, process, str::FromStr};
+use std::{env, fs, io, path::Path, process, str::FromStr, thread};
 
+use nissa::collect::Host;
+use nissa::monitor::Guard;
 use nissa::{Buckets, Registry, Unit};
 use nissa::{describe_counter, describe_gauge, describe_histogram};
 use run::{Fault, FaultKind, Outcome, Plan};
 
 const USAGE: &str = "usage: train_digits [--epochs N] [--lr X] [--seed N] [--help]
-       [--fault lr-spike|nan|stall] [--fault-step N] [--fault-factor X] [--no-response]";
+       [--fault lr-spike|nan|stall] [--fault-step N] [--fault-factor X] [--no-response]
+       [--serve ADDRESS] [--stay]";
+/// Ports that are tried, one after the other, when the one asked for is taken.
+const PORTS: u16 = 20;
 
 fn main() -> Result<(), nissa::Error> {
     check_flags();
@@ -27,13 +34,42 @@ fn main() -> Result<(), nissa::Error> {
     Registry::builder().default_buckets(Buckets::explicit(&bounds)?).install()?;
     describe_metrics();
     let plan = plan();
+    // Keeps the endpoint open, until the end.
+    let _guard = serve(flag("--serve", SocketAddr::from(([127, 0, 0, 1], 9090)), |_| true))?;
     let started = Instant::now();
     let outcome = plan.run(|epoch, accuracy| show_progress(epoch, plan.epochs, accuracy));
     let seconds = started.elapsed().as_secs_f64();
     // Not println!, which panics when the reader of a pipe has gone away.
     let text = what_happened(&plan, &outcome) + &summary(seconds);
     let _ = io::stdout().write_all(text.as_bytes());
+    if env::args().any(|word| word == "--stay") {
+        let _ = writeln!(io::stderr(), "the endpoint stays up; Ctrl-C ends it");
+        loop {
+            thread::park();
+        }
+    }
     Ok(())
+}
+
+/// Collects figures of the machine and the process, and serves there or at the next port that is
+/// free, and says where.
+fn serve(mut address: SocketAddr) -> Result<Guard, nissa::Error> {
+    let last = address.port().saturating_add(PORTS);
+    loop {
+        let builder = nissa::builder().collect(Host::default()).serve(address.to_string());
+        match builder.start() {
+            Err(error) if error.is_listen() && address.port() < last => {
+                address.set_port(address.port() + 1);
+            }
+            Err(error) => return Err(error),
+            Ok(guard) => {
+                for address in guard.addresses() {
+                    let _ = writeln!(io::stderr(), "metrics at http://{address}/metrics");
+                }
+                return Ok(guard);
+            }
+        }
+    }
 }
 
 fn describe_metrics() {
@@ -104,12 +140,17 @@ fn summary(seconds: f64) -> String {
     let step = |q| 1e3 * snapshot.quantile("training_step_duration_seconds", q).unwrap_or(f64::NAN);
     let (loss, gradient_norm) = (value("training_loss"), value("training_gradient_norm"));
     let (p50, p99, rate) = (step(0.5), step(0.99), value("training_samples_total") / seconds);
+    let (cpu, memory) =
+        (value("process_cpu_seconds_total"), value("process_resident_memory_bytes") / 1e6);
+    let (load, total) = (value("node_load1"), value("node_memory_MemTotal_bytes") / 1e9);
     let (accuracy, steps) = (value("training_accuracy"), value("training_steps_total"));
     format!(
         "last batch   loss {loss:.4}, gradient norm {gradient_norm:.3}\n\
          accuracy     {accuracy:.4} on held-out digits\n\
          step         p50 {p50:.2} ms, p99 {p99:.2} ms\n\
          throughput   {rate:.0} samples per second\n\
+         process      {cpu:.1} s of CPU time, {memory:.0} MB of memory\n\
+         machine      load {load:.2}, {total:.1} GB of memory\n\
          scrape text  {}{problem}\n\
          result accuracy={accuracy:.2} seconds={seconds:.1} steps={steps}\n",
         path.display()
