@@ -1,1 +1,23 @@
-//! Alert rules: what a score means, and who is told.
+#![doc = include_str!("../../docs/ALERTS.md")]
+
+mod alert;
+mod builder;
+mod condition;
+mod courier;
+mod evaluator;
+mod history;
+mod keeper;
+mod ledger;
+mod machine;
+mod other;
+mod own;
+mod reading;
+mod rule;
+mod sender;
+mod stage;
+mod store;
+mod tracked;
+
+pub use crate::anomaly::Severity;
+pub use alert::{Alert, State};
+pub use rule::Rule;

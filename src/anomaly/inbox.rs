@@ -25,3 +25,16 @@ pub(crate) fn post(registry: u32, anomaly: &Anomaly) -> bool {
     inbox.push_back((registry, anomaly.clone()));
     !full
 }
+
+/// What watches of this registry posted since the last call.
+pub(crate) fn take(registry: u32) -> Vec<Anomaly> {
+    let mut taken = Vec::new();
+    INBOX.lock().retain(|(of, anomaly)| {
+        let ours = *of == registry;
+        if ours {
+            taken.push(anomaly.clone());
+        }
+        !ours
+    });
+    taken
+}

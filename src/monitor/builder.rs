@@ -79,6 +79,24 @@ impl Builder {
         self
     }
 
+    /// Changes the one stage of this type, which is added if it is not there yet.
+    #[allow(dead_code, reason = "of stages that a feature brings")]
+    pub(crate) fn change_stage<S: Stage + Default + 'static>(
+        mut self,
+        change: impl FnOnce(&mut S),
+    ) -> Self {
+        let mut stages = self.stages.iter_mut();
+        match stages.find_map(|stage| stage.as_any()?.downcast_mut::<S>()) {
+            Some(stage) => change(stage),
+            None => {
+                let mut stage = S::default();
+                change(&mut stage);
+                self.stages.push(Box::new(stage));
+            }
+        }
+        self
+    }
+
     /// Answers health by these components, not by those of [`nissa::health`](crate::health()).
     pub fn health(mut self, health: Health) -> Self {
         self.health = Some(health);

@@ -104,6 +104,12 @@ pub trait Stage: Send {
     fn stop(&mut self, limit: Duration) {
         let _ = limit;
     }
+
+    /// For stages that several methods of the builder add to: themselves.
+    #[doc(hidden)]
+    fn as_any(&mut self) -> Option<&mut dyn std::any::Any> {
+        None
+    }
 }
 
 /// What a stage asks of a tick. Nothing is done that nobody asks for: without ticks there is no

@@ -1,0 +1,179 @@
+//! One rule over all the series it is about.
+
+use std::collections::HashMap;
+
+use super::alert::Verdict;
+use super::condition::Condition;
+use super::other::Other;
+use super::rule::Rule;
+use super::tracked::{Event, Moment, Tracked};
+use crate::detect::State;
+use crate::snapshot::{Family, Series, Snapshot};
+
+/// Series that one rule keeps state of; further ones are not judged.
+const MOST_SERIES: usize = 10_000;
+/// Panics after which a closure is not called again.
+const MOST_PANICS: u32 = 10;
+
+/// States of detectors by metric and labels.
+pub(super) type Saved = HashMap<(String, String), State>;
+
+/// A rule, and what it knows of each series.
+#[derive(Debug)]
+pub(super) struct Evaluator {
+    pub(super) rule: Rule,
+    /// Sorted by metric, then by labels, as in a snapshot: one pass over both finds every pair
+    /// without a lookup.
+    pub(super) tracked: Vec<Tracked>,
+    pub(super) panics: u32,
+    /// Series beyond the most, counted each tick.
+    pub(super) refused: u64,
+    /// What was learned before a restart, of series that have not come yet.
+    pub(super) saved: Saved,
+}
+
+impl Evaluator {
+    pub(super) fn new(rule: Rule) -> Self {
+        Self { rule, tracked: Vec::new(), panics: 0, refused: 0, saved: Saved::new() }
+    }
+
+    /// Judges every series of the snapshot that the rule is about.
+    pub(super) fn tick(&mut self, snapshot: &Snapshot, moment: Moment) -> Vec<Event> {
+        match &self.rule.condition {
+            Condition::Custom(_) | Condition::Absent => self.tick_whole(snapshot, moment),
+            _ => {
+                let Self { rule, tracked, refused, saved, .. } = self;
+                let events = Vec::new();
+                let mut pass = Pass { rule, tracked, moment, refused, saved, at: 0, events };
+                pass.run(snapshot);
+                let events = pass.events;
+                // Events speak of places; what is long gone can wait for a tick without any.
+                if events.is_empty() {
+                    self.tracked.retain(|tracked| !tracked.is_forgotten());
+                }
+                events
+            }
+        }
+    }
+
+    /// How many of the series can be judged, and how many there are.
+    pub(super) fn ready(&self) -> (usize, usize) {
+        (self.tracked.iter().filter(|tracked| tracked.ready).count(), self.tracked.len())
+    }
+
+    /// A rule that is broken or not as a whole has one series, without labels.
+    fn tick_whole(&mut self, snapshot: &Snapshot, moment: Moment) -> Vec<Event> {
+        let verdict = match &self.rule.condition {
+            Condition::Custom(closure) if self.panics < MOST_PANICS => {
+                let broken = closure.call(snapshot);
+                self.panics += u32::from(broken.is_none());
+                let holds = || Verdict::certain("rule", "its condition holds");
+                broken.unwrap_or(false).then(holds)
+            }
+            Condition::Absent => {
+                self.is_absent(snapshot).then(|| Verdict::certain("absent", "no such series"))
+            }
+            _ => None,
+        };
+        if self.tracked.is_empty() {
+            self.tracked.push(Tracked::whole(&self.rule));
+        }
+        let rule = &self.rule;
+        let event =
+            self.tracked.first_mut().and_then(|whole| whole.judge_whole(rule, verdict, moment));
+        event.into_iter().collect()
+    }
+
+    fn is_absent(&self, snapshot: &Snapshot) -> bool {
+        let mut fitting = snapshot.families().filter(|family| self.rule.is_about(family.name()));
+        !fitting.any(|family| family.series().any(|series| fits(&self.rule, family, &series)))
+    }
+}
+
+impl Rule {
+    /// Whether a metric of this name can have series that the rule is about.
+    pub(super) fn is_about(&self, name: &str) -> bool {
+        let own = name.starts_with("nissa_") && !self.pattern.starts_with("nissa_");
+        !own && self.matcher.matches_name(name)
+    }
+}
+
+fn fits(rule: &Rule, family: &Family, series: &Series<'_>) -> bool {
+    if !rule.matcher.looks_at_labels() {
+        return true;
+    }
+    let labels: Vec<_> = series.labels().collect();
+    let labels: Vec<(&str, &str)> = labels.iter().map(|(n, v)| (&**n, &**v)).collect();
+    rule.matcher.matches(family.name(), &labels)
+}
+
+/// One pass of a rule over a snapshot.
+struct Pass<'a> {
+    rule: &'a Rule,
+    tracked: &'a mut Vec<Tracked>,
+    moment: Moment,
+    refused: &'a mut u64,
+    saved: &'a mut Saved,
+    /// How far the pass has come in what is tracked.
+    at: usize,
+    events: Vec<Event>,
+}
+
+impl Pass<'_> {
+    fn run(&mut self, snapshot: &Snapshot) {
+        let other = Other::new(&self.rule.condition, snapshot);
+        let one = (!self.rule.pattern.contains('*')).then(|| snapshot.family(&self.rule.pattern));
+        match one {
+            Some(family) => family.iter().for_each(|family| self.family(family, &other)),
+            None => {
+                let families = snapshot.families().filter(|f| self.rule.is_about(f.name()));
+                families.collect::<Vec<_>>().iter().for_each(|f| self.family(f, &other));
+            }
+        }
+        // What is left was not there.
+        while self.at < self.tracked.len() {
+            self.miss();
+        }
+    }
+
+    fn family(&mut self, family: &Family, other: &Other<'_>) {
+        for series in family.series() {
+            if !self.find(family.name(), series.entry.text_str()) {
+                if !fits(self.rule, family, &series) {
+                    continue;
+                }
+                if self.tracked.len() >= MOST_SERIES {
+                    *self.refused += 1;
+                    continue;
+                }
+                let mut new = Tracked::new(self.rule, family.name(), &series);
+                if let Some(state) = self.saved.remove(&new.place()) {
+                    new.restore(&state);
+                }
+                self.tracked.insert(self.at, new);
+            }
+            let Some(tracked) = self.tracked.get_mut(self.at) else { continue };
+            let event = tracked.judge(self.rule, &series, other, self.moment);
+            self.events.extend(event.map(|event| event.of(self.at)));
+            self.at += 1;
+        }
+    }
+
+    /// Goes on to where this series is, or belongs. Those passed over are not in the snapshot.
+    fn find(&mut self, name: &str, text: &str) -> bool {
+        while let Some(known) = self.tracked.get(self.at) {
+            match known.key().cmp(&(name, text)) {
+                std::cmp::Ordering::Equal => return true,
+                std::cmp::Ordering::Greater => return false,
+                std::cmp::Ordering::Less => self.miss(),
+            }
+        }
+        false
+    }
+
+    fn miss(&mut self) {
+        let missed = self.tracked.get_mut(self.at).and_then(|t| t.miss(self.rule, self.moment));
+        self.events.extend(missed.map(|event| event.of(self.at)));
+        self.at += 1;
+    }
+}

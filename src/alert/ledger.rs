@@ -1,0 +1,229 @@
+//! From what changed to alerts: numbered, grouped, listed, and handed on, the worst first.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::alert::{Alert, State, Verdict};
+use super::courier::Courier;
+use super::evaluator::Evaluator;
+use super::history::History;
+use super::machine::Change;
+use super::sender::Sender;
+use super::tracked::Event;
+use crate::anomaly::{self, Anomaly};
+use crate::clock;
+use crate::monitor::Tick;
+
+/// How long an inline anomaly counts as going on; nobody says when it is over.
+const INLINE: Duration = Duration::from_secs(60);
+
+/// Writes down what happens to alerts.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    history: History,
+    pub(super) couriers: Vec<Courier>,
+    pub(super) senders: Vec<Sender>,
+    together: Duration,
+    next_id: u64,
+    /// The group that alerts join for now, and when the last one joined.
+    group: Option<(u64, Duration)>,
+    /// What began in this tick and has no group yet: rule and series, where its alert belongs.
+    begun: Vec<Arc<Alert>>,
+    resolved: Vec<Arc<Alert>>,
+    inline: Vec<(Arc<Alert>, Duration)>,
+}
+
+impl Ledger {
+    pub(super) fn new(
+        history: History,
+        couriers: Vec<Courier>,
+        senders: Vec<Sender>,
+        together: Duration,
+    ) -> Self {
+        Self {
+            history,
+            couriers,
+            senders,
+            together,
+            next_id: 1,
+            group: None,
+            begun: Vec::new(),
+            resolved: Vec::new(),
+            inline: Vec::new(),
+        }
+    }
+
+    /// Takes in what one rule found at a tick.
+    pub(super) fn enter(&mut self, evaluator: &mut Evaluator, events: Vec<Event>, tick: Tick) {
+        for event in events {
+            let before =
+                evaluator.tracked.get_mut(event.series).and_then(|tracked| tracked.alert.take());
+            let after = self.one(evaluator, &event, before, tick);
+            if let Some(tracked) = evaluator.tracked.get_mut(event.series) {
+                tracked.alert = after;
+            }
+        }
+    }
+
+    /// What becomes of a series' alert.
+    fn one(
+        &mut self,
+        evaluator: &Evaluator,
+        event: &Event,
+        before: Option<Arc<Alert>>,
+        tick: Tick,
+    ) -> Option<Arc<Alert>> {
+        match event.change {
+            Change::Nothing => before,
+            Change::Lapsed => {
+                before.iter().for_each(|alert| self.history.remove(alert.id));
+                None
+            }
+            Change::Resolved => {
+                let alert = Arc::new(Alert { state: State::Resolved, ..Alert::clone(&*before?) });
+                self.history.put(Arc::clone(&alert));
+                self.resolved.push(Arc::clone(&alert));
+                Some(alert)
+            }
+            Change::Pending | Change::Continues => {
+                let known = before.filter(|alert| alert.state != State::Resolved);
+                let alert = match known {
+                    Some(known) => self.renewed(&known, event, tick),
+                    None => self.new_alert(evaluator, event, tick)?,
+                };
+                let alert = Arc::new(alert);
+                self.history.put(Arc::clone(&alert));
+                Some(alert)
+            }
+            Change::Fires { again } => {
+                let known = before.filter(|alert| again || alert.state == State::Pending);
+                let alert = match known {
+                    Some(known) => self.renewed(&known, event, tick),
+                    None => self.new_alert(evaluator, event, tick)?,
+                };
+                let alert = Arc::new(Alert { state: State::Firing, ..alert });
+                self.history.put(Arc::clone(&alert));
+                if !again {
+                    self.begun.push(Arc::clone(&alert));
+                }
+                Some(alert)
+            }
+        }
+    }
+
+    fn renewed(&self, known: &Alert, event: &Event, tick: Tick) -> Alert {
+        let verdict = event.verdict.clone().unwrap_or_else(|| known.verdict.clone());
+        Alert { value: event.value, verdict, last_seen: tick.unix, ..known.clone() }
+    }
+
+    fn new_alert(&mut self, evaluator: &Evaluator, event: &Event, tick: Tick) -> Option<Alert> {
+        let (rule, tracked) = (&evaluator.rule, evaluator.tracked.get(event.series)?);
+        let id = self.next_id;
+        self.next_id += 1;
+        Some(Alert {
+            id,
+            rule: Arc::clone(&rule.name),
+            metric: Arc::clone(&tracked.metric),
+            labels: Arc::clone(&tracked.labels),
+            state: State::Pending,
+            severity: rule.severity,
+            value: event.value,
+            verdict: event.verdict.clone()?,
+            action: rule.action.clone(),
+            first_seen: tick.unix.saturating_sub(tick.at.saturating_sub(tracked.first_seen)),
+            last_seen: tick.unix,
+            group: 0,
+            origin: false,
+        })
+    }
+
+    /// Puts what began in this tick into a group and hands everything on: the worst first, and of
+    /// those what broke first. Returns what began.
+    pub(super) fn close(&mut self, tick: Tick) -> Vec<Arc<Alert>> {
+        for alert in std::mem::take(&mut self.resolved) {
+            self.hand_on(&alert);
+        }
+        let mut begun = std::mem::take(&mut self.begun);
+        begun.sort_by(|a, b| {
+            let by_score = b.verdict.score.total_cmp(&a.verdict.score);
+            a.first_seen.cmp(&b.first_seen).then(by_score).then(a.id.cmp(&b.id))
+        });
+        let mut begun: Vec<Arc<Alert>> =
+            begun.iter().map(|alert| self.grouped(alert, tick)).collect();
+        begun.iter().for_each(|alert| self.history.put(Arc::clone(alert)));
+        begun.sort_by_key(|alert| (Reverse(alert.severity), !alert.origin));
+        begun.iter().for_each(|alert| self.hand_on(alert));
+        begun
+    }
+
+    /// The first of a group is the likely origin.
+    fn grouped(&mut self, alert: &Alert, tick: Tick) -> Arc<Alert> {
+        let open = self
+            .group
+            .filter(|(_, joined)| tick.at.saturating_sub(*joined) <= self.together)
+            .map(|(group, _)| group);
+        let group = open.unwrap_or(alert.id);
+        self.group = Some((group, tick.at));
+        Arc::new(Alert { group, origin: open.is_none(), ..alert.clone() })
+    }
+
+    /// Lists what watches found in the program itself since the last tick.
+    pub(super) fn take_inline(&mut self, registry: u32, tick: Tick) {
+        let (over, on): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.inline).into_iter().partition(|(_, until)| *until <= tick.at);
+        self.inline = on;
+        for (alert, _) in over {
+            let alert = Arc::new(Alert { state: State::Resolved, ..Alert::clone(&alert) });
+            self.history.put(Arc::clone(&alert));
+            self.hand_on(&alert);
+        }
+        for anomaly in anomaly::take(registry) {
+            let alert = self.grouped(&self.of_watch(&anomaly, tick), tick);
+            self.next_id += 1;
+            self.history.put(Arc::clone(&alert));
+            self.hand_on(&alert);
+            self.inline.push((alert, tick.at + INLINE));
+        }
+    }
+
+    fn of_watch(&self, anomaly: &Anomaly, tick: Tick) -> Alert {
+        let (low, high) = anomaly.expected();
+        let verdict = Verdict {
+            detector: "watch",
+            score: anomaly.score(),
+            confidence: anomaly.confidence(),
+            expected: (low.is_finite() || high.is_finite()).then_some((low, high)),
+            reason: format!("{}, at step {}", anomaly.reason(), anomaly.step()),
+        };
+        Alert {
+            id: self.next_id,
+            rule: anomaly.kind().as_str().into(),
+            metric: anomaly.metric().into(),
+            labels: Arc::new([]),
+            state: State::Firing,
+            severity: anomaly.severity(),
+            value: anomaly.value(),
+            verdict,
+            action: anomaly.action().map(Into::into),
+            first_seen: tick.unix,
+            last_seen: tick.unix,
+            group: 0,
+            origin: false,
+        }
+    }
+
+    fn hand_on(&self, alert: &Arc<Alert>) {
+        self.couriers.iter().for_each(|courier| courier.hand(alert));
+        self.senders.iter().for_each(|sender| sender.hand(alert));
+    }
+
+    /// Lets everybody finish, until then.
+    pub(super) fn stop(&mut self, deadline: Instant) {
+        self.couriers.iter().for_each(Courier::ask_stop);
+        self.senders.iter().for_each(Sender::ask_stop);
+        let left = || deadline.saturating_duration_since(clock::now());
+        self.couriers.iter_mut().for_each(|courier| courier.stop(left()));
+        self.senders.iter_mut().for_each(|sender| sender.stop(left()));
+    }
+}

@@ -1,0 +1,197 @@
+//! What detectors have learned, kept in a file over restarts.
+//!
+//! One line of header (`nissa-detectors`, version, length, checksum), then JSON. It is written
+//! beside, synced and renamed into place, so a reader finds the old one or the new one. A file
+//! that is not what was written is set aside as `….damaged`, for a person to look at.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::State;
+
+const MAGIC: &str = "nissa-detectors";
+const VERSION: u32 = 1;
+/// Longer files are not read, nor written.
+const LONGEST: u64 = 64 << 20;
+
+/// The state of one series under one rule.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) rule: String,
+    pub(super) metric: String,
+    pub(super) labels: String,
+    pub(super) state: State,
+}
+
+/// The file, locked against other processes for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl Store {
+    /// Fails if the folder cannot be written to, or another process has this path.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), _lock: lock(&beside(path, "lock"))? })
+    }
+
+    /// What was saved: nothing without a file. A damaged one is set aside, and said to be.
+    pub(super) fn load(&self) -> Result<Vec<Record>, String> {
+        let problem = match read(&self.path) {
+            Ok(records) => return Ok(records),
+            Err(Problem::None) => return Ok(Vec::new()),
+            Err(Problem::Unreadable(error)) => return Err(format!("cannot be read: {error}")),
+            Err(Problem::Damaged(reason)) => reason,
+        };
+        let moved = fs::rename(&self.path, beside(&self.path, "damaged"));
+        Err(match moved {
+            Ok(()) => format!("{problem}; set aside"),
+            Err(error) => format!("{problem}; it could not be set aside: {error}"),
+        })
+    }
+
+    /// Replaces the file, or leaves the old one as it was.
+    pub(super) fn save(&self, records: &[Record]) -> io::Result<()> {
+        let body = serde_json::to_vec(records)?;
+        if body.len() as u64 > LONGEST {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 64 MiB"));
+        }
+        let new = beside(&self.path, "new");
+        let mut file = File::create(&new)?;
+        let (length, sum) = (body.len(), checksum(&body));
+        file.write_all(format!("{MAGIC} {VERSION} {length} {sum:016x}\n").as_bytes())?;
+        file.write_all(&body)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&new, &self.path)?;
+        // The rename is in the folder; not every system lets one be synced.
+        if let Some(folder) = self.path.parent().and_then(|folder| File::open(folder).ok()) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+enum Problem {
+    None,
+    Unreadable(io::Error),
+    Damaged(&'static str),
+}
+
+fn read(path: &Path) -> Result<Vec<Record>, Problem> {
+    // Looked at before it is opened: opening a pipe waits for a writer.
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Err(Problem::Damaged("not a file")),
+        Ok(metadata) if metadata.len() > LONGEST + 100 => {
+            return Err(Problem::Damaged("longer than 64 MiB"));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Problem::None),
+        Err(error) => return Err(Problem::Unreadable(error)),
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Problem::Unreadable)?;
+    file.take(LONGEST + 100).read_to_end(&mut bytes).map_err(Problem::Unreadable)?;
+    parse(&bytes).map_err(Problem::Damaged)
+}
+
+/// Never panics, whatever the bytes.
+fn parse(bytes: &[u8]) -> Result<Vec<Record>, &'static str> {
+    let end = bytes.iter().take(100).position(|byte| *byte == b'\n').ok_or("no header")?;
+    let (header, body) = bytes.split_at(end);
+    let body = body.get(1..).unwrap_or_default();
+    let header = std::str::from_utf8(header).map_err(|_| "no header")?;
+    let words: Vec<&str> = header.split(' ').collect();
+    let [MAGIC, version, length, sum] = words[..] else { return Err("no header") };
+    if version != VERSION.to_string() {
+        return Err("of another version");
+    }
+    if length != body.len().to_string() {
+        return Err("cut short or grown");
+    }
+    if sum != format!("{:016x}", checksum(body)) {
+        return Err("its checksum is wrong");
+    }
+    serde_json::from_slice(body).map_err(|_| "not what it should hold")
+}
+
+/// FNV-1a, 64 bits: each step is one-to-one, so no single changed byte goes unseen.
+fn checksum(bytes: &[u8]) -> u64 {
+    let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}
+
+#[cfg(unix)]
+type Lock = nix::fcntl::Flock<File>;
+
+#[cfg(unix)]
+fn lock(path: &Path) -> io::Result<Lock> {
+    let file = File::options().create(true).append(true).open(path)?;
+    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock)
+        .map_err(|(_, error)| io::Error::from(error))
+}
+
+#[cfg(not(unix))]
+type Lock = File;
+
+#[cfg(not(unix))]
+fn lock(path: &Path) -> io::Result<Lock> {
+    File::options().create(true).append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{Detector, ZScore};
+    use proptest::prelude::*;
+
+    fn written() -> Vec<u8> {
+        let state = ZScore::ewma(20).save();
+        let record = Record { rule: "r".into(), metric: "m".into(), labels: "".into(), state };
+        let body = serde_json::to_vec(&[record]).unwrap();
+        let mut bytes =
+            format!("{MAGIC} {VERSION} {} {:016x}\n", body.len(), checksum(&body)).into_bytes();
+        bytes.extend(body);
+        bytes
+    }
+
+    #[test]
+    fn cut_at_any_byte_or_with_any_bit_flipped_it_is_refused() {
+        let whole = written();
+        assert_eq!(parse(&whole).unwrap().len(), 1);
+        for end in 0..whole.len() {
+            assert!(parse(&whole[..end]).is_err(), "cut at {end}");
+        }
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(parse(&flipped).is_err(), "bit {bit} of byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_version_from_the_future_is_refused() {
+        let text = String::from_utf8(written()).unwrap().replacen(" 1 ", " 2 ", 1);
+        assert_eq!(parse(text.as_bytes()).unwrap_err(), "of another version");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse(&bytes);
+        }
+    }
+}
