@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::alert::{Short, Verdict};
+use super::report::{Short, Verdict};
 use crate::detect::{Detector, Reason, THRESHOLD, score_of_deviations};
 use crate::snapshot::Snapshot;
 

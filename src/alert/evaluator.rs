@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::alert::Verdict;
 use super::condition::Condition;
 use super::other::Other;
+use super::report::Verdict;
 use super::rule::Rule;
 use super::tracked::{Event, Moment, Tracked};
 use crate::detect::State;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::alert::{Alert, State};
+use super::report::{Alert, State};
 use crate::anomaly::Severity;
 use crate::json;
 use crate::registry::Matcher;

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::alert::{Alert, State, Verdict};
 use super::courier::Courier;
 use super::evaluator::Evaluator;
 use super::history::History;
 use super::machine::Change;
+use super::report::{Alert, State, Verdict};
 use super::sender::Sender;
 use super::tracked::Event;
 use crate::anomaly::{self, Anomaly};
@@ -28,8 +28,8 @@ pub(super) struct Ledger {
     next_id: u64,
     /// The group that alerts join for now, and when the last one joined.
     group: Option<(u64, Duration)>,
-    /// What began in this tick and has no group yet: rule and series, where its alert belongs.
-    begun: Vec<Arc<Alert>>,
+    /// What began in this tick and has no group yet, with its rule's and its series' place.
+    begun: Vec<(usize, usize, Arc<Alert>)>,
     resolved: Vec<Arc<Alert>>,
     inline: Vec<(Arc<Alert>, Duration)>,
 }
@@ -54,12 +54,21 @@ impl Ledger {
         }
     }
 
-    /// Takes in what one rule found at a tick.
-    pub(super) fn enter(&mut self, evaluator: &mut Evaluator, events: Vec<Event>, tick: Tick) {
+    /// Takes in what a rule, the one at this place, found at a tick.
+    pub(super) fn enter(
+        &mut self,
+        place: usize,
+        evaluator: &mut Evaluator,
+        events: Vec<Event>,
+        tick: Tick,
+    ) {
         for event in events {
             let before =
                 evaluator.tracked.get_mut(event.series).and_then(|tracked| tracked.alert.take());
             let after = self.one(evaluator, &event, before, tick);
+            if let (Change::Fires { again: false }, Some(alert)) = (event.change, &after) {
+                self.begun.push((place, event.series, Arc::clone(alert)));
+            }
             if let Some(tracked) = evaluator.tracked.get_mut(event.series) {
                 tracked.alert = after;
             }
@@ -104,9 +113,6 @@ impl Ledger {
                 };
                 let alert = Arc::new(Alert { state: State::Firing, ..alert });
                 self.history.put(Arc::clone(&alert));
-                if !again {
-                    self.begun.push(Arc::clone(&alert));
-                }
                 Some(alert)
             }
         }
@@ -140,21 +146,28 @@ impl Ledger {
 
     /// Puts what began in this tick into a group and hands everything on: the worst first, and of
     /// those what broke first. Returns what began.
-    pub(super) fn close(&mut self, tick: Tick) -> Vec<Arc<Alert>> {
+    pub(super) fn close(&mut self, evaluators: &mut [Evaluator], tick: Tick) -> Vec<Arc<Alert>> {
         for alert in std::mem::take(&mut self.resolved) {
             self.hand_on(&alert);
         }
         let mut begun = std::mem::take(&mut self.begun);
-        begun.sort_by(|a, b| {
+        begun.sort_by(|(_, _, a), (_, _, b)| {
             let by_score = b.verdict.score.total_cmp(&a.verdict.score);
             a.first_seen.cmp(&b.first_seen).then(by_score).then(a.id.cmp(&b.id))
         });
-        let mut begun: Vec<Arc<Alert>> =
-            begun.iter().map(|alert| self.grouped(alert, tick)).collect();
-        begun.iter().for_each(|alert| self.history.put(Arc::clone(alert)));
-        begun.sort_by_key(|alert| (Reverse(alert.severity), !alert.origin));
-        begun.iter().for_each(|alert| self.hand_on(alert));
-        begun
+        let mut alerts = Vec::with_capacity(begun.len());
+        for (rule, series, alert) in begun {
+            let alert = self.grouped(&alert, tick);
+            self.history.put(Arc::clone(&alert));
+            let tracked = evaluators.get_mut(rule).and_then(|rule| rule.tracked.get_mut(series));
+            if let Some(tracked) = tracked {
+                tracked.alert = Some(Arc::clone(&alert));
+            }
+            alerts.push(alert);
+        }
+        alerts.sort_by_key(|alert| (Reverse(alert.severity), !alert.origin));
+        alerts.iter().for_each(|alert| self.hand_on(alert));
+        alerts
     }
 
     /// The first of a group is the likely origin.

@@ -1,6 +1,5 @@
 #![doc = include_str!("../../docs/ALERTS.md")]
 
-mod alert;
 mod builder;
 mod condition;
 mod courier;
@@ -12,6 +11,7 @@ mod machine;
 mod other;
 mod own;
 mod reading;
+mod report;
 mod rule;
 mod sender;
 mod stage;
@@ -19,5 +19,5 @@ mod store;
 mod tracked;
 
 pub use crate::anomaly::Severity;
-pub use alert::{Alert, State};
+pub use report::{Alert, State};
 pub use rule::Rule;

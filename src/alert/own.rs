@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::alert::Alert;
 use super::evaluator::Evaluator;
 use super::ledger::Ledger;
+use super::report::Alert;
 use super::rule::Rule;
 use crate::instrument::{Counter, FloatCounter, Gauge};
 use crate::registry::Registry;

@@ -43,6 +43,7 @@ pub(crate) trait Sink: Send {
 
 /// What came of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "sinks come with features of their own")]
 pub(crate) enum Outcome {
     Sent,
     /// Will not be taken however often it is sent.

@@ -138,12 +138,12 @@ impl Running {
         let seconds = last.map_or(0.0, |last| tick.at.saturating_sub(last).as_secs_f64());
         let moment = Moment { at: tick.at, steady: self.epoch + tick.at, seconds };
         let started = clock::now();
-        for evaluator in &mut self.evaluators {
+        for (place, evaluator) in self.evaluators.iter_mut().enumerate() {
             let events = evaluator.tick(snapshot, moment);
-            self.ledger.enter(evaluator, events, tick);
+            self.ledger.enter(place, evaluator, events, tick);
         }
         self.own.add_detector_time(clock::since(started));
-        let begun = self.ledger.close(tick);
+        let begun = self.ledger.close(&mut self.evaluators, tick);
         self.own.count(&begun);
         self.ledger.take_inline(self.registry, tick);
         self.own.publish(&self.evaluators, &self.ledger);

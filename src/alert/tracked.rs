@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::alert::{Alert, Verdict};
 use super::condition::{Judge, Sample};
 use super::machine::{Change, Machine};
 use super::other::{Amount, Other};
 use super::reading::Memory;
+use super::report::{Alert, Verdict};
 use super::rule::Rule;
 use crate::detect::State;
 use crate::snapshot::Series;

@@ -10,6 +10,7 @@ use crate::clock::{self, SharedClock};
 use crate::error::Error;
 use crate::notice::{self, Notice};
 use crate::registry::Registry;
+use crate::route::Route;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Started stages, ticked by hand. From [`Builder::build`](super::Builder::build). Dropping it
@@ -97,6 +98,11 @@ impl Monitor {
     /// The registry that is monitored.
     pub fn registry(&self) -> &Registry {
         &self.context.registry
+    }
+
+    /// What the stages answer over HTTP, for who has a server of their own, and for tests.
+    pub fn routes(&self) -> &[Route] {
+        self.context.routes()
     }
 
     /// Where stages listen, in the order they were started.

@@ -1,0 +1,147 @@
+//! What detectors learned survives a restart, and no file can hurt.
+#![cfg(all(feature = "detect", feature = "test-util", unix))]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nissa::alert::Rule;
+use nissa::monitor::Monitor;
+use nissa::{ManualClock, Registry};
+
+/// A folder of the test's own.
+fn folder(test: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("alert_state_{test}"));
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+struct Program {
+    registry: Registry,
+    clock: ManualClock,
+    monitor: Monitor,
+}
+
+impl Program {
+    fn start(path: &Path) -> Self {
+        let (registry, clock) = (Registry::new(), ManualClock::new());
+        let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
+        let builder = builder.health(nissa::health::Health::new());
+        let rules = builder.alert(Rule::new("x").zscore(4.0)).alert(Rule::new("y*"));
+        let monitor = rules.detector_state(path).build().unwrap();
+        Self { registry, clock, monitor }
+    }
+
+    fn feed(&self, values: impl IntoIterator<Item = f64>) {
+        for value in values {
+            self.registry.gauge("x", &[("host", "a\"b")]).set(value);
+            self.registry.gauge("y", &[]).set(value);
+            self.clock.advance(Duration::from_secs(1));
+            self.monitor.tick();
+        }
+    }
+
+    fn fired(&self) -> f64 {
+        self.registry.snapshot().value("nissa_anomalies_total").unwrap_or(0.0)
+    }
+
+    fn outcome(&self, outcome: &str) -> Option<f64> {
+        let labels = [("outcome", outcome)];
+        self.registry.snapshot().get("nissa_detector_state_total", &labels)?.as_f64()
+    }
+}
+
+fn calm(steps: std::ops::Range<u32>) -> impl Iterator<Item = f64> {
+    steps.map(|step| 10.0 + f64::from(step % 3))
+}
+
+#[test]
+fn detectors_go_on_where_they_were() {
+    let path = folder("restart").join("detectors");
+    let first = Program::start(&path);
+    first.feed(calm(0..200));
+    drop(first);
+
+    let second = Program::start(&path);
+    assert_eq!(second.outcome("loaded"), Some(1.0));
+    second.feed([11.0, 60.0]);
+    assert!(second.fired() >= 1.0, "nothing was remembered");
+
+    let fresh = Program::start(&folder("fresh").join("detectors"));
+    fresh.feed([11.0, 60.0]);
+    assert_eq!(fresh.fired(), 0.0);
+}
+
+#[test]
+fn a_restart_that_sees_nothing_forgets_nothing() {
+    let path = folder("idle").join("detectors");
+    let first = Program::start(&path);
+    first.feed(calm(0..200));
+    drop(first);
+    drop(Program::start(&path));
+    let third = Program::start(&path);
+    third.feed([11.0, 60.0]);
+    assert!(third.fired() >= 1.0);
+}
+
+#[test]
+fn a_damaged_file_is_set_aside() {
+    let path = folder("damaged").join("detectors");
+    let first = Program::start(&path);
+    first.feed(calm(0..100));
+    drop(first);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::write(&path, &bytes).unwrap();
+
+    let second = Program::start(&path);
+    assert_eq!(second.outcome("damaged"), Some(1.0));
+    assert_eq!(fs::read(path.with_extension("damaged")).unwrap(), bytes);
+    second.feed(calm(0..100));
+    drop(second);
+    assert_eq!(Program::start(&path).outcome("loaded"), Some(1.0));
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    for kind in ["pipe", "folder", "huge"] {
+        let path = folder(kind).join("detectors");
+        match kind {
+            "pipe" => {
+                let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+                assert!(made.success());
+            }
+            "folder" => fs::create_dir(&path).unwrap(),
+            _ => fs::File::create(&path).unwrap().set_len(10 << 30).unwrap(),
+        }
+        let program = Program::start(&path);
+        assert_eq!(program.outcome("damaged"), Some(1.0), "{kind}");
+        drop(program);
+        let _ = fs::remove_file(path.with_extension("damaged"));
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_costs_only_the_memory() {
+    let program = Program::start(&folder("missing").join("no").join("detectors"));
+    assert_eq!(program.outcome("unavailable"), Some(1.0));
+    program.feed(calm(0..100));
+    program.feed([60.0]);
+    assert!(program.fired() >= 1.0);
+}
+
+#[test]
+fn two_programs_do_not_share_a_file() {
+    let path = folder("two").join("detectors");
+    let first = Program::start(&path);
+    let second = Program::start(&path);
+    assert_eq!(second.outcome("unavailable"), Some(1.0));
+    first.feed(calm(0..100));
+    second.feed(calm(0..10));
+    drop(second);
+    assert!(!path.exists(), "the second one wrote");
+    drop(first);
+    assert_eq!(Program::start(&path).outcome("loaded"), Some(1.0));
+}
