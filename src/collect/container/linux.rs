@@ -23,7 +23,7 @@ use crate::registry::Registry;
 const SLOWLY: u64 = 10;
 
 /// The kernel tells some times of the first version in hundredths of a second.
-const TICK: f64 = 0.01;
+const TICKS: f64 = 100.0;
 
 /// Reads the groups this process is in.
 pub(crate) struct Cgroups {
@@ -137,7 +137,7 @@ impl Files {
             files.cpu(group);
         }
         if let Some(group) = groups.cpu.as_ref().filter(|group| !group.unified) {
-            let throttled = ("throttled_time", THROTTLED, 1e-9);
+            let throttled = ("throttled_time", THROTTLED, 1e9);
             files.quick("cpu_stat", group, "cpu.stat", keyed(throttled));
         }
         if let Some(group) = &groups.pids {
@@ -168,17 +168,17 @@ impl Files {
     fn cpu(&mut self, group: &Group) {
         if group.unified {
             let shown = [
-                ("usage_usec", CPU_USAGE, 1e-6),
-                ("user_usec", CPU_USER, 1e-6),
-                ("system_usec", CPU_SYSTEM, 1e-6),
+                ("usage_usec", CPU_USAGE, 1e6),
+                ("user_usec", CPU_USER, 1e6),
+                ("system_usec", CPU_SYSTEM, 1e6),
                 ("nr_periods", PERIODS, 1.0),
                 ("nr_throttled", THROTTLED_PERIODS, 1.0),
-                ("throttled_usec", THROTTLED, 1e-6),
+                ("throttled_usec", THROTTLED, 1e6),
             ];
             self.quick("cpu_stat", group, "cpu.stat", Keyed::new(shown));
         } else {
-            self.quick("cpu_usage", group, "cpuacct.usage", Single::new(CPU_USAGE, 1e-9));
-            let shown = [("user", CPU_USER, TICK), ("system", CPU_SYSTEM, TICK)];
+            self.quick("cpu_usage", group, "cpuacct.usage", Single::new(CPU_USAGE, 1e9));
+            let shown = [("user", CPU_USER, TICKS), ("system", CPU_SYSTEM, TICKS)];
             self.quick("cpuacct_stat", group, "cpuacct.stat", Keyed::new(shown));
         }
     }

@@ -5,7 +5,7 @@ use crate::collect::linux::Source;
 use crate::collect::linux::scan::{fields, number, values};
 use crate::registry::{Observed, Registry};
 
-/// A key, what it is shown as, and what one of its units is in ours.
+/// A key, what it is shown as, and how many of its units are one of ours.
 pub(crate) type Shown = (&'static str, Figure, f64);
 
 /// Lines of a key and a number. Which keys there are depends on the kernel.
@@ -25,8 +25,8 @@ impl<const N: usize> Source for Keyed<N> {
         let found = values(text, self.shown.map(|(key, ..)| key));
         let make = || self.shown.map(|(_, figure, _)| figure.number(registry, &[]));
         let series = self.series.get_or_insert_with(make);
-        for ((series, value), (_, _, unit)) in series.iter().zip(found).zip(self.shown) {
-            series.set_or_clear(value.map(|value| value as f64 * unit));
+        for ((series, value), (_, _, per)) in series.iter().zip(found).zip(self.shown) {
+            series.set_or_clear(value.map(|value| value as f64 / per));
         }
         found.iter().any(Option::is_some)
     }
@@ -39,20 +39,20 @@ impl<const N: usize> Source for Keyed<N> {
 /// One number, or the word "max" for none.
 pub(crate) struct Single {
     figure: Figure,
-    unit: f64,
+    per: f64,
     series: Option<Observed<f64>>,
 }
 
 impl Single {
-    pub(crate) fn new(figure: Figure, unit: f64) -> Self {
-        Self { figure, unit, series: None }
+    pub(crate) fn new(figure: Figure, per: f64) -> Self {
+        Self { figure, per, series: None }
     }
 }
 
 impl Source for Single {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
         let word = fields(text.trim_ascii()).next();
-        let value = word.and_then(number).map(|value| value as f64 * self.unit);
+        let value = word.and_then(number).map(|value| value as f64 / self.per);
         let figure = self.figure;
         let series = self.series.get_or_insert_with(|| figure.number(registry, &[]));
         series.set_or_clear(value);
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn keys_come_in_any_order_and_may_be_missing() {
         let registry = Registry::new();
-        let mut stat = Keyed::new([("usage_usec", CPU_USAGE, 1e-6), ("nr_periods", PERIODS, 1.0)]);
+        let mut stat = Keyed::new([("usage_usec", CPU_USAGE, 1e6), ("nr_periods", PERIODS, 1.0)]);
         assert!(stat.show(b"user_usec 1\nnr_periods 7\nusage_usec 2500000\n", &registry));
         assert_eq!(value(&registry, CPU_USAGE.name, &[]), Some(2.5));
         assert_eq!(value(&registry, PERIODS.name, &[]), Some(7.0));
@@ -100,7 +100,7 @@ mod tests {
         fn any_bytes_will_do(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let registry = Registry::new();
             Single::new(THREADS_MAX, 1.0).show(&bytes, &registry);
-            Keyed::new([("a", CPU_USAGE, 1e-6)]).show(&bytes, &registry);
+            Keyed::new([("a", CPU_USAGE, 1e6)]).show(&bytes, &registry);
         }
     }
 }

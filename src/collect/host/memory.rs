@@ -80,7 +80,7 @@ pub(crate) struct Load(Option<[Observed<f64>; 3]>);
 
 impl Source for Load {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let mut values = fields(text).map(decimal);
+        let mut values = fields(text.trim_ascii_end()).map(decimal);
         let loads: [Option<f64>; 3] = std::array::from_fn(|_| values.next().flatten());
         let series = self.0.get_or_insert_with(|| LOAD.map(|figure| figure.number(registry, &[])));
         for (series, load) in series.iter().zip(loads) {

@@ -1,0 +1,272 @@
+#![cfg(all(feature = "host", target_os = "linux"))]
+//! Containers and odd machines from trees of files under `tests/data`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nissa::Registry;
+use nissa::collect::{CollectionError, Host, Runner};
+
+/// What is shown of a tree, and what failed.
+struct Seen {
+    registry: Registry,
+    runner: Runner,
+}
+
+impl Seen {
+    fn of(host: Host) -> Self {
+        let registry = Registry::new();
+        let mut runner = Runner::new(&registry);
+        runner.add(host.filesystems([""; 0]));
+        runner.collect();
+        Self { registry, runner }
+    }
+
+    fn container(tree: impl AsRef<Path>) -> Self {
+        Self::of(Host::default().machine(false).process(false).root(tree.as_ref()))
+    }
+
+    fn value(&self, name: &str) -> Option<f64> {
+        self.registry.snapshot().value(name)
+    }
+
+    #[track_caller]
+    fn shows(&self, expected: &[(&str, f64)]) {
+        for (name, value) in expected {
+            assert_eq!(self.value(name), Some(*value), "{name}");
+        }
+    }
+
+    #[track_caller]
+    fn shows_none_of(&self, names: &[&str]) {
+        for name in names {
+            assert_eq!(self.value(name), None, "{name}");
+        }
+    }
+
+    fn failed(&self) -> Vec<String> {
+        let source = |error: CollectionError| format!("{} {}", error.collector, error.source);
+        self.runner.errors().into_iter().map(source).collect()
+    }
+
+    /// Names of everything in the output but what is said of collectors.
+    fn names(&self) -> Vec<String> {
+        let snapshot = self.registry.snapshot();
+        let names = snapshot.families().map(|family| family.name().to_owned());
+        names.filter(|name| !name.starts_with("nissa_")).collect()
+    }
+}
+
+fn data(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
+}
+
+#[test]
+fn version_2_with_limits_set_above() {
+    let seen = Seen::container(data("cgroup/v2"));
+    seen.shows(&[
+        ("container_cpu_usage_seconds_total", 5.5),
+        ("container_cpu_user_seconds_total", 5.0),
+        ("container_cpu_system_seconds_total", 0.5),
+        ("container_cpu_cfs_periods_total", 100.0),
+        ("container_cpu_cfs_throttled_periods_total", 7.0),
+        ("container_cpu_cfs_throttled_seconds_total", 1.25),
+        ("container_spec_cpu_quota", 150_000.0),
+        ("container_spec_cpu_period", 100_000.0),
+        ("container_cpu_limit_cores", 1.5),
+        ("container_memory_usage_bytes", 1_073_741_824.0),
+        ("container_memory_working_set_bytes", 1e9),
+        ("container_memory_rss", 7e8),
+        ("container_memory_cache", 3e8),
+        ("container_memory_swap", 4096.0),
+        ("container_spec_memory_limit_bytes", 4_294_967_296.0),
+        ("container_oom_events_total", 1.0),
+        ("container_memory_high_events_total", 12.0),
+        ("container_threads", 17.0),
+        ("container_threads_max", 512.0),
+        ("container_pressure_cpu_stalled_seconds_total", 1.5),
+        ("container_pressure_memory_waiting_seconds_total", 1e-5),
+    ]);
+    seen.shows_none_of(&["container_pressure_io_waiting_seconds_total"]);
+    assert_eq!(seen.failed(), [""; 0]);
+}
+
+#[test]
+fn version_2_without_most_controllers() {
+    let seen = Seen::container(data("cgroup/v2_bare"));
+    seen.shows(&[("container_cpu_usage_seconds_total", 1.0)]);
+    // A limit at the machine's memory is none.
+    seen.shows_none_of(&["container_spec_memory_limit_bytes"]);
+    let names = seen.names();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(seen.failed(), [""; 0]);
+}
+
+#[test]
+fn version_1_as_docker_mounts_it() {
+    let seen = Seen::container(data("cgroup/v1"));
+    seen.shows(&[
+        ("container_cpu_usage_seconds_total", 123.456789),
+        ("container_cpu_user_seconds_total", 100.0),
+        ("container_cpu_system_seconds_total", 20.0),
+        ("container_cpu_cfs_throttled_seconds_total", 2.5),
+        ("container_spec_cpu_quota", 50_000.0),
+        ("container_cpu_limit_cores", 0.5),
+        ("container_memory_usage_bytes", 2_147_483_648.0),
+        ("container_memory_working_set_bytes", 2e9),
+        ("container_memory_rss", 1.6e9),
+        ("container_memory_cache", 5e8),
+        // Set in a group out of sight; the kernel tells it all the same.
+        ("container_spec_memory_limit_bytes", 3_221_225_472.0),
+        ("container_oom_events_total", 4.0),
+        ("container_threads", 3.0),
+        ("container_threads_max", 100.0),
+    ]);
+    seen.shows_none_of(&["container_memory_high_events_total"]);
+    assert_eq!(seen.failed(), [""; 0]);
+}
+
+#[test]
+fn both_versions_side_by_side() {
+    let seen = Seen::container(data("cgroup/hybrid"));
+    seen.shows(&[
+        ("container_cpu_usage_seconds_total", 42.0),
+        ("container_memory_usage_bytes", 2.5e8),
+        ("container_memory_working_set_bytes", 2e8),
+        ("container_spec_memory_limit_bytes", 1e9),
+        ("container_pressure_cpu_waiting_seconds_total", 1.0),
+    ]);
+    seen.shows_none_of(&["container_pressure_cpu_stalled_seconds_total"]);
+}
+
+#[test]
+fn nonsense_is_absent_and_counted() {
+    let seen = Seen::container(data("cgroup/odd"));
+    assert_eq!(seen.names(), [""; 0]);
+    assert_eq!(seen.failed(), ["container cpu_stat", "container pids_current"]);
+}
+
+#[test]
+fn no_container_is_no_error() {
+    let seen = Seen::container(data("proc/none"));
+    assert_eq!((seen.names(), seen.failed()), (Vec::new(), Vec::new()));
+    let seen = Seen::of(Host::default().root("/no/such/root"));
+    let names = seen.names();
+    let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+    // What the kernel is asked for, not read from files.
+    assert!(asked.iter().all(|name| name.starts_with("process_")), "{asked:?}");
+    assert_eq!(seen.failed(), ["process fd"]);
+}
+
+#[test]
+fn odd_files_of_a_machine_show_what_can_be_understood_of_them() {
+    let seen = Seen::of(Host::default().container(false).process(false).root(data("proc/odd")));
+    seen.shows(&[
+        ("node_forks_total", 12.0),
+        ("node_memory_SwapTotal_bytes", 1_048_576.0),
+        ("node_vmstat_oom_kill", 3.0),
+        ("node_disk_read_bytes_total", 4096.0),
+        ("node_load15", 1.5),
+    ]);
+    let names = seen.names();
+    let disks = names.iter().filter(|name| name.starts_with("node_disk")).count();
+    assert_eq!((disks, names.len()), (7, 7 + 4), "{names:?}");
+    assert_eq!(seen.failed(), ["host pressure_io"]);
+
+    let seen = Seen::of(Host::process_alone().root(data("proc/odd")));
+    seen.shows_none_of(&["process_resident_memory_bytes", "process_threads"]);
+    assert_eq!(seen.failed(), ["process fd", "process io", "process stat"]);
+}
+
+/// A folder in place of a file cannot be read, not even by an administrator.
+#[test]
+fn what_may_not_be_read_is_absent_and_the_rest_is_not() {
+    let tree = Tree::copy("denied", "cgroup/v2");
+    let group = tree.0.join("sys/fs/cgroup/system.slice/train.service/worker");
+    tree.deny(&group.join("memory.stat"));
+    tree.deny(&group.join("cpu.stat"));
+    tree.deny(&group.parent().unwrap().join("memory.max"));
+    let seen = Seen::container(&tree.0);
+    seen.shows(&[
+        ("container_memory_usage_bytes", 1_073_741_824.0),
+        ("container_threads", 17.0),
+        ("container_cpu_limit_cores", 1.5),
+    ]);
+    seen.shows_none_of(&[
+        "container_memory_working_set_bytes",
+        "container_memory_rss",
+        "container_cpu_usage_seconds_total",
+    ]);
+    let failed = ["container cpu_stat", "container memory_limit", "container memory_stat"];
+    assert_eq!(seen.failed(), failed);
+    let errors = seen.registry.snapshot();
+    let count = |source| {
+        let labels = [("collector", "container"), ("source", source)];
+        errors.get("nissa_collector_errors_total", &labels).and_then(|count| count.as_f64())
+    };
+    assert_eq!(count("cpu_stat"), Some(1.0));
+    assert!(errors.value("nissa_collector_last_success_timestamp_seconds").is_none());
+}
+
+#[test]
+fn what_vanishes_leaves_the_output_and_comes_back() {
+    let tree = Tree::copy("vanish", "cgroup/v2");
+    let group = tree.0.join("sys/fs/cgroup/system.slice/train.service/worker");
+    let mut seen = Seen::container(&tree.0);
+    // A held file stays readable until it is truncated.
+    fs::write(group.join("pids.current"), "").unwrap();
+    seen.runner.collect();
+    seen.shows_none_of(&["container_threads"]);
+    assert_eq!(seen.failed(), ["container pids_current"]);
+    fs::write(group.join("pids.current"), "5\n").unwrap();
+    seen.runner.collect();
+    seen.shows(&[("container_threads", 5.0)]);
+}
+
+/// Docker moves a process when it enters a container; systemd when a unit is changed.
+#[test]
+fn a_process_that_moves_is_followed() {
+    let tree = Tree::copy("moves", "cgroup/v2");
+    let mut seen = Seen::container(&tree.0);
+    seen.shows(&[("container_cpu_usage_seconds_total", 5.5)]);
+    fs::write(tree.0.join("proc/self/cgroup"), "0::/\n").unwrap();
+    (0..10).for_each(|_| seen.runner.collect());
+    seen.shows(&[("container_cpu_usage_seconds_total", 99e-6)]);
+    seen.shows_none_of(&["container_memory_usage_bytes", "container_threads"]);
+    assert_eq!(seen.failed(), [""; 0]);
+}
+
+/// A copy of a tree to change, removed when dropped.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn copy(name: &str, of: &str) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("collect-{name}"));
+        let _ = fs::remove_dir_all(&root);
+        copy(&data(of), &root);
+        Self(root)
+    }
+
+    fn deny(&self, file: &Path) {
+        fs::remove_file(file).unwrap();
+        fs::create_dir(file).unwrap();
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
