@@ -37,7 +37,17 @@ pub(crate) struct Filesystems {
     interval: Duration,
     buffer: Buffer,
     mountinfo: HeldFile,
+    /// The table the mounts were chosen by, which seldom changes.
+    table: Vec<u8>,
+    chosen: Vec<Chosen>,
     shown: Shown,
+}
+
+/// A mount that is asked.
+struct Chosen {
+    point: String,
+    kind: String,
+    path: PathBuf,
 }
 
 /// What is shown of them. Locked for a moment only, never while a filesystem is asked.
@@ -67,8 +77,31 @@ impl Filesystems {
             interval,
             buffer: Buffer::new(),
             mountinfo: HeldFile::records(root.join("proc/self/mountinfo")),
+            table: Vec::new(),
+            chosen: Vec::new(),
             shown: Shown::new(facts),
         }
+    }
+
+    /// Chooses the mounts that the paths are on, each once.
+    fn choose(&mut self, failures: &mut Failures) {
+        let read = failures.check("mountinfo", self.mountinfo.read(&mut self.buffer));
+        let table = read.flatten().unwrap_or_default();
+        if table == self.table {
+            return;
+        }
+        self.chosen.clear();
+        let mounts: Vec<Mount<'_>> = mounts::parse(table).collect();
+        for path in &self.paths {
+            let Some(mount) = mounts::of_path(&mounts, path) else { continue };
+            let wanted = mounts::may_hang(mount.kind) == (self.only == Only::MayHang);
+            if wanted && !self.chosen.iter().any(|there| there.point == *mount.point) {
+                let path = self.root.join(mount.point.trim_start_matches('/'));
+                let (point, kind) = (mount.point.into_owned(), mount.kind.to_owned());
+                self.chosen.push(Chosen { point, kind, path });
+            }
+        }
+        self.table = table.to_vec();
     }
 
     /// For the thread that looks whether this one hangs.
@@ -87,28 +120,18 @@ impl Collector for Filesystems {
     }
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
-        self.buffer.begin();
         let mut failures = Failures::new();
-        let text = failures.check("mountinfo", self.mountinfo.read(&mut self.buffer)).flatten();
-        let mounts: Vec<Mount<'_>> = mounts::parse(text.unwrap_or_default()).collect();
-        let mut chosen: Vec<Mount<'_>> = Vec::new();
-        for path in &self.paths {
-            let Some(mount) = mounts::of_path(&mounts, path) else { continue };
-            let wanted = mounts::may_hang(mount.kind) == (self.only == Only::MayHang);
-            if wanted && !chosen.iter().any(|there| there.point == mount.point) {
-                chosen.push(mount);
-            }
-        }
+        self.buffer.begin();
+        self.choose(&mut failures);
         self.shown.0.lock().fullest = None;
-        for mount in &chosen {
-            let path = self.root.join(mount.point.trim_start_matches('/'));
+        for mount in &self.chosen {
             self.shown.0.lock().asked = Some(clock::now());
-            let told = statvfs(&path);
+            let told = statvfs(&mount.path);
             let mut shown = self.shown.0.lock();
             shown.asked = None;
             match told {
                 Ok(told) => shown.show(mount, &told, registry),
-                Err(error) => failures.add("statvfs", format!("{}: {error}", path.display())),
+                Err(error) => failures.add("statvfs", format!("{}: {error}", mount.path.display())),
             }
         }
         let mut shown = self.shown.0.lock();
@@ -136,9 +159,9 @@ impl Shown {
 }
 
 impl State {
-    fn show(&mut self, mount: &Mount<'_>, told: &Statvfs, registry: &Registry) {
+    fn show(&mut self, mount: &Chosen, told: &Statvfs, registry: &Registry) {
         let make = |point: &str| {
-            let labels = [("fstype", mount.kind), ("mountpoint", point)];
+            let labels = [("fstype", &*mount.kind), ("mountpoint", point)];
             FILESYSTEM.map(|figure| figure.number(registry, &labels))
         };
         let block = told.fragment_size() as f64;
