@@ -1,1 +1,0 @@
-//! A `tower` layer that measures requests.
