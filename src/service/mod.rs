@@ -24,7 +24,7 @@
 //!
 //! let app: Router = Router::new()
 //!     .route("/users/{id}", get(|| async { "a user" }))
-//!     .route_layer(Measure::new().route(|request| request.get().map(MatchedPath::as_str)));
+//!     .route_layer(Measure::new().route(|extensions| extensions.get().map(MatchedPath::as_str)));
 //! let metrics: Router = Router::new().fallback_service(Handler::new(Registry::global()));
 //! ```
 

@@ -1,0 +1,166 @@
+//! A service in axum with metrics: requests counted, timed by route, and those at work.
+//!
+//! ```sh
+//! cargo run --release --features full --example axum_service -- --load 10
+//! ```
+//!
+//! Without `--load` it waits for you:
+//!
+//! ```sh
+//! curl http://127.0.0.1:8080/users/7
+//! curl -X POST http://127.0.0.1:8080/orders
+//! curl http://127.0.0.1:8080/no/such/page
+//! curl -s http://127.0.0.1:9091/metrics | grep '^http_server'
+//! curl http://127.0.0.1:9091/health
+//! ```
+//!
+//! `--app` and `--metrics` take other addresses; with port 0 the system chooses. Ctrl-C lets the
+//! requests at work end.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Path};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use nissa::server::Handler;
+use nissa::service::Measure;
+use nissa::{Registry, counter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::read()?;
+    let guard = nissa::builder().install()?;
+    nissa::health().component("orders", || true);
+
+    let (stop, stopping) = watch::channel(false);
+    let app = TcpListener::bind(options.app).await?;
+    let metrics = TcpListener::bind(options.metrics).await?;
+    let address = app.local_addr()?;
+    println!("service http://{address}/");
+    println!("metrics http://{}/metrics", metrics.local_addr()?);
+
+    // The whole endpoint, on a port of its own, in one line.
+    let endpoint = Handler::with_routes(Registry::global(), nissa::health().routes());
+    let endpoint = Router::new().fallback_service(endpoint);
+
+    let app = tokio::spawn(serve(app, service(), stopping.clone()));
+    let metrics = tokio::spawn(serve(metrics, endpoint, stopping));
+    match options.load {
+        Some(time) => load(address, time).await?,
+        None => tokio::signal::ctrl_c().await?,
+    }
+    let _ = stop.send(true);
+    app.await??;
+    metrics.await??;
+    drop(guard);
+    Ok(())
+}
+
+fn service() -> Router {
+    Router::new()
+        .route("/", get(|| async { "hello\n" }))
+        .route("/users/{id}", get(user))
+        .route("/orders", post(order))
+        .route("/slow", get(slow))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "no such page\n") })
+        .layer(Measure::new().route(|extensions| extensions.get().map(MatchedPath::as_str)))
+}
+
+async fn user(Path(id): Path<String>) -> Result<String, StatusCode> {
+    let id: u32 = id.parse().map_err(|_| StatusCode::BAD_REQUEST)?;
+    Ok(format!("user {id}\n"))
+}
+
+async fn order() -> (StatusCode, &'static str) {
+    counter!("orders_total").increment(1);
+    (StatusCode::CREATED, "ordered\n")
+}
+
+async fn slow() -> &'static str {
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    "at last\n"
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(), std::io::Error> {
+    let stopped = async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stopped).await
+}
+
+/// Asks the service for all it has, again and again, from four clients; Ctrl-C ends it early.
+async fn load(address: SocketAddr, time: Duration) -> Result<(), Box<dyn Error>> {
+    let mut clients = tokio::task::JoinSet::new();
+    for first in 0..4_u32 {
+        clients.spawn(async move {
+            for number in first.. {
+                let request = match number % 20 {
+                    0..12 => format!("GET /users/{number}"),
+                    12..17 => "POST /orders".to_owned(),
+                    17 => "GET /users/nobody".to_owned(),
+                    18 => format!("GET /no/such/page/{number}"),
+                    _ => "GET /slow".to_owned(),
+                };
+                ask(address, &request).await?;
+                counter!("example_requests_sent_total").increment(1);
+            }
+            Ok::<(), std::io::Error>(())
+        });
+    }
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        Some(ended) = clients.join_next() => ended??,
+    }
+    clients.shutdown().await;
+    let snapshot = Registry::global().snapshot();
+    let sent = snapshot.value("example_requests_sent_total").unwrap_or_default();
+    println!("{sent} requests in {} s", time.as_secs_f64());
+    for line in nissa::expose::text(&snapshot).lines() {
+        if line.starts_with("http_server_requests_total{") {
+            println!("{line}");
+        }
+    }
+    Ok(())
+}
+
+async fn ask(address: SocketAddr, request: &str) -> Result<(), std::io::Error> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = format!("{request} HTTP/1.1\r\nhost: example\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
+}
+
+struct Options {
+    app: SocketAddr,
+    metrics: SocketAddr,
+    load: Option<Duration>,
+}
+
+impl Options {
+    fn read() -> Result<Self, Box<dyn Error>> {
+        let mut options =
+            Self { app: "127.0.0.1:8080".parse()?, metrics: "127.0.0.1:9091".parse()?, load: None };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().ok_or(format!("{name} needs a value"))?;
+            match name.as_str() {
+                "--app" => options.app = value.parse()?,
+                "--metrics" => options.metrics = value.parse()?,
+                "--load" => options.load = Some(Duration::try_from_secs_f64(value.parse()?)?),
+                other => return Err(format!("unknown: {other}").into()),
+            }
+        }
+        Ok(options)
+    }
+}
