@@ -17,14 +17,13 @@
 //! `--app` and `--metrics` take other addresses; with port 0 the system chooses. Ctrl-C lets the
 //! requests at work end.
 
+mod app;
+
 use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Path};
-use axum::http::StatusCode;
-use axum::routing::{get, post};
 use nissa::server::Handler;
 use nissa::service::Measure;
 use nissa::{Registry, counter};
@@ -49,8 +48,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let endpoint = Handler::with_routes(Registry::global(), nissa::health().routes());
     let endpoint = Router::new().fallback_service(endpoint);
 
-    let app = tokio::spawn(serve(app, service(), stopping.clone()));
-    let metrics = tokio::spawn(serve(metrics, endpoint, stopping));
+    let app = tokio::spawn(app::serve(app, app::service(Measure::new()), stopping.clone()));
+    let metrics = tokio::spawn(app::serve(metrics, endpoint, stopping));
     match options.load {
         Some(time) => load(address, time).await?,
         None => tokio::signal::ctrl_c().await?,
@@ -60,42 +59,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     metrics.await??;
     drop(guard);
     Ok(())
-}
-
-fn service() -> Router {
-    Router::new()
-        .route("/", get(|| async { "hello\n" }))
-        .route("/users/{id}", get(user))
-        .route("/orders", post(order))
-        .route("/slow", get(slow))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "no such page\n") })
-        .layer(Measure::new().route(|extensions| extensions.get().map(MatchedPath::as_str)))
-}
-
-async fn user(Path(id): Path<String>) -> Result<String, StatusCode> {
-    let id: u32 = id.parse().map_err(|_| StatusCode::BAD_REQUEST)?;
-    Ok(format!("user {id}\n"))
-}
-
-async fn order() -> (StatusCode, &'static str) {
-    counter!("orders_total").increment(1);
-    (StatusCode::CREATED, "ordered\n")
-}
-
-async fn slow() -> &'static str {
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    "at last\n"
-}
-
-async fn serve(
-    listener: TcpListener,
-    router: Router,
-    mut stopping: watch::Receiver<bool>,
-) -> Result<(), std::io::Error> {
-    let stopped = async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await
 }
 
 /// Asks the service for all it has, again and again, from four clients; Ctrl-C ends it early.
