@@ -10,8 +10,14 @@ mod merge;
 mod registry;
 mod value;
 
+#[cfg(feature = "server")]
+mod server;
+#[cfg(not(feature = "server"))]
 #[path = "absent/server.rs"]
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
 #[path = "absent/tls.rs"]
 mod tls;
 

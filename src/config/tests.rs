@@ -18,7 +18,7 @@ const BUILDERS: &[(&str, &str)] = &[
 ];
 
 /// Setters that take what no file can hold.
-const CODE: &[&str] = &["clock", "configure", "health", "registry", "stage"];
+const CODE: &[&str] = &["clock", "collect", "configure", "health", "registry", "stage"];
 
 /// Setters, and the keys that stand for them where those are not of one name.
 const RENAMED: &[(&str, &[&str])] = &[
