@@ -30,8 +30,11 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("whether the program is well", &["health"]),
     ("the clockwork, which knows no stage by name", &["monitor", "client"]),
-    ("stages, blind to one another", &["alert", "collect", "server", "service", "watch"]),
-    ("the builder's settings, which name every stage", &["config"]),
+    ("stages, blind to one another", &["alert", "collect", "server", "watch"]),
+    (
+        "what names a stage: the builder's settings, and services that hold the endpoint",
+        &["config", "service"],
+    ),
     ("the front page", &["lib"]),
 ];
 
