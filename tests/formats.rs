@@ -2,9 +2,9 @@
 
 mod scrape;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use nissa::expose::{Escaping, Format};
+use nissa::expose::{Escaping, Format, json};
 use nissa::snapshot::Value;
 use nissa::{Buckets, Matcher, Registry, Snapshot, Unit};
 use proptest::prelude::*;
@@ -13,13 +13,14 @@ use scrape::{Key, Page, bound, with};
 const SCHEMES: [Escaping; 4] =
     [Escaping::AllowUtf8, Escaping::Underscores, Escaping::Dots, Escaping::Values];
 
-/// What the pages of one escaping scheme say.
-fn pages(snapshot: &Snapshot, escaping: Escaping) -> Vec<(&'static str, Page)> {
+/// What the pages of one escaping scheme say: text, OpenMetrics 1.0, protobuf, OpenMetrics 2.0.
+fn pages(snapshot: &Snapshot, escaping: Escaping) -> [Page; 4] {
     let encode = |format: Format| format.escaping(escaping).encode(snapshot);
-    vec![
-        ("text 1.0.0", scrape::text::read(&encode(Format::TEXT_1))),
-        ("OpenMetrics 1.0", scrape::text::read_openmetrics(&encode(Format::OPENMETRICS_1))),
-        ("protobuf", scrape::protobuf::read(&encode(Format::PROTOBUF))),
+    [
+        scrape::text::read(&encode(Format::TEXT_1)),
+        scrape::text::read_openmetrics(&encode(Format::OPENMETRICS_1)),
+        scrape::protobuf::read(&encode(Format::PROTOBUF)),
+        scrape::openmetrics2::read(&encode(Format::OPENMETRICS_2)),
     ]
 }
 
@@ -142,6 +143,50 @@ fn is_clear(types: &BTreeMap<String, String>, lines: &[&str]) -> bool {
         .all(|name| !lines.iter().any(|line| name.strip_suffix(line).is_some_and(distribution)))
 }
 
+/// The classic buckets of native histograms, which OpenMetrics 2.0 leaves out.
+fn without_classic(page: &Page, natives: &BTreeMap<Key, scrape::Native>) -> BTreeMap<Key, u64> {
+    let mut values = page.values();
+    values.retain(|(name, labels), _| {
+        let mut labels = labels.clone();
+        let is_bucket = labels.remove("le").is_some();
+        let stem = name.strip_suffix("_bucket").filter(|_| is_bucket);
+        stem.is_none_or(|stem| !natives.contains_key(&(stem.to_owned(), labels)))
+    });
+    values
+}
+
+/// Whether native buckets hold what the classic ones beside them do.
+fn check_natives(page: &Page) {
+    for ((name, labels), native) in &page.natives {
+        let growth = 2f64.powf(0.5f64.powi(native.schema));
+        let upper = |number: i64| growth.powf(number as f64);
+        let below = |bound: f64| -> u64 {
+            // Bounds are known to the last digits alone, and lie far apart.
+            let within = |number: &i64| upper(*number) <= bound * (1.0 + 1e-9);
+            let buckets = native.buckets.iter().filter(|(number, _)| within(number));
+            native.zero_count + buckets.map(|(_, count)| count).sum::<u64>()
+        };
+        let classic = page.samples.iter().filter(|((line, of), _)| {
+            let mut of = of.clone();
+            *line == format!("{name}_bucket") && of.remove("le").is_some() && of == *labels
+        });
+        let mut seen = 0;
+        for ((_, labels), count) in classic {
+            assert_eq!(below(labels["le"].parse().unwrap()) as f64, *count, "{name} {labels:?}");
+            seen += 1;
+        }
+        assert!(seen > 0 && native.buckets.values().all(|count| *count < u64::MAX));
+    }
+}
+
+/// Times are told to the millisecond or better.
+fn check_times(page: &Page, other: &Page) {
+    assert_eq!(page.starts.len(), other.starts.len());
+    for (key, start) in &page.starts {
+        assert!((start - other.starts[key]).abs() < 0.001_1, "{key:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
     #[test]
@@ -155,28 +200,44 @@ proptest! {
             (family.name().to_owned(), family.kind().as_str().to_owned())
         };
         let recorded: BTreeMap<String, String> = snapshot.families().map(types).collect();
+        let clear = is_clear(&recorded, &["_bucket", "_count", "_sum", "_created"]);
         for escaping in SCHEMES {
             let pages = pages(&snapshot, escaping);
-            for (format, page) in &pages {
-                let values = page.values();
-                prop_assert_eq!(numbers(values.clone()), numbers(truth.clone()), "{} {:?}", format, escaping);
-                // But for clashes that OpenMetrics alone knows, all say it of the same names.
-                if *format != "OpenMetrics 1.0" || is_clear(&pages[0].1.types, &["_created"]) {
-                    prop_assert_eq!(&values, &pages[0].1.values(), "{} {:?}", format, escaping);
-                }
-                let clear = is_clear(&recorded, &["_bucket", "_count", "_sum", "_created"]);
-                if clear && escaping == Escaping::AllowUtf8 {
-                    let truth = truth.iter().cloned().collect();
-                    prop_assert_eq!(&values, &truth, "{}", format);
+            let [text, openmetrics, protobuf, openmetrics2] = &pages;
+            let values = text.values();
+            prop_assert_eq!(numbers(values.clone()), numbers(truth.clone()), "{:?}", escaping);
+            prop_assert_eq!(&protobuf.values(), &values, "{:?}", escaping);
+            let fewer = without_classic(text, &protobuf.natives);
+            prop_assert_eq!(&openmetrics2.values(), &fewer, "{:?}", escaping);
+            // But for clashes that OpenMetrics 1.0 alone knows, it has the same names too.
+            prop_assert_eq!(numbers(openmetrics.values()), numbers(values.clone()));
+            if is_clear(&text.types, &["_created"]) {
+                prop_assert_eq!(&openmetrics.values(), &values, "{:?}", escaping);
+                for (key, exemplar) in &openmetrics.exemplars {
+                    let other = &protobuf.exemplars[key];
+                    prop_assert_eq!(&exemplar.labels, &other.labels);
+                    prop_assert_eq!(exemplar.value, other.value);
+                    prop_assert!((exemplar.seconds - other.seconds).abs() < 0.001_1);
                 }
             }
-            let keys = |page: &Page| page.exemplars.keys().cloned().collect::<BTreeSet<_>>();
-            let (openmetrics, protobuf) = (keys(&pages[1].1), keys(&pages[2].1));
-            let clear = is_clear(&pages[0].1.types, &["_created"]);
-            prop_assert!(!clear || openmetrics.is_subset(&protobuf));
+            if clear && escaping == Escaping::AllowUtf8 {
+                let truth: BTreeMap<Key, u64> = truth.iter().cloned().collect();
+                prop_assert_eq!(&values, &truth);
+                let json = scrape::json::read(&json(&snapshot));
+                prop_assert_eq!(&json.values(), &truth);
+                prop_assert_eq!(&json.types, &recorded);
+                prop_assert_eq!(
+                    json.exemplars.keys().collect::<Vec<_>>(),
+                    protobuf.exemplars.keys().collect::<Vec<_>>()
+                );
+                check_times(&json, protobuf);
+            }
+            prop_assert_eq!(&protobuf.natives, &openmetrics2.natives);
+            check_natives(protobuf);
+            check_times(protobuf, openmetrics2);
         }
         let text = scrape::text::read(&Format::TEXT.encode(&snapshot));
-        let underscores = &pages(&snapshot, Escaping::Underscores)[0].1;
+        let [underscores, ..] = pages(&snapshot, Escaping::Underscores);
         prop_assert_eq!(text.values(), underscores.values());
     }
 }

@@ -45,6 +45,10 @@ fn what_clients_send() {
         ("text/plain;version=1.0.0;escaping=values", Format::TEXT_1.escaping(Escaping::Values)),
         ("application/openmetrics-text", Format::OPENMETRICS_1),
         ("application/openmetrics-text;version=0.0.1", Format::OPENMETRICS_0),
+        (
+            "application/openmetrics-text;version=2.0.0;escaping=allow-utf-8",
+            Format::OPENMETRICS_2.escaping(Escaping::AllowUtf8),
+        ),
     ];
     for (accept, expected) in cases {
         assert_eq!(Format::negotiate(accept), expected, "{accept:?}");
@@ -135,6 +139,10 @@ fn content_types_name_version_and_escaping() {
                 encoding=delimited; escaping=underscores",
         ),
         (Format::OPENMETRICS_0, "application/openmetrics-text; version=0.0.1; charset=utf-8"),
+        (
+            Format::OPENMETRICS_2,
+            "application/openmetrics-text; version=2.0.0; charset=utf-8; escaping=underscores",
+        ),
     ];
     for (format, content_type) in cases {
         assert_eq!(format.content_type(), content_type);

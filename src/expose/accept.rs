@@ -13,6 +13,7 @@ const TABLE: &[(&str, Needs, Wire)] = &[
     ("text/plain", Needs::Version("1.0.0"), Wire::Text1),
     ("application/openmetrics-text", Needs::Version("1.0.0"), Wire::OpenMetrics1),
     ("application/openmetrics-text", Needs::Version("0.0.1"), Wire::OpenMetrics0),
+    ("application/openmetrics-text", Needs::Version("2.0.0"), Wire::OpenMetrics2),
     (
         "application/vnd.google.protobuf",
         Needs::Message { proto: "io.prometheus.client.MetricFamily", encoding: "delimited" },

@@ -1,6 +1,6 @@
 //! The formats there are, and their names in HTTP.
 
-use super::{accept, openmetrics, protobuf, text};
+use super::{accept, openmetrics, openmetrics2, protobuf, text};
 use crate::escape::Escaping;
 use crate::snapshot::Snapshot;
 
@@ -31,13 +31,14 @@ pub(super) enum Wire {
     Text1,
     OpenMetrics0,
     OpenMetrics1,
+    OpenMetrics2,
     Protobuf,
 }
 
 impl Wire {
     /// Whether the reader understands other escaping schemes than underscores.
     const fn negotiates_escaping(self) -> bool {
-        matches!(self, Self::Text1 | Self::OpenMetrics1 | Self::Protobuf)
+        !matches!(self, Self::Text0 | Self::OpenMetrics0)
     }
 }
 
@@ -66,6 +67,9 @@ impl Format {
     pub const OPENMETRICS_0: Self = Self::of(Wire::OpenMetrics0);
     /// OpenMetrics 1.0: units and exemplars.
     pub const OPENMETRICS_1: Self = Self::of(Wire::OpenMetrics1);
+    /// OpenMetrics 2.0 as release candidate 0 has it, for who asks for that version: native
+    /// histograms and start times in text. May change with the candidate.
+    pub const OPENMETRICS_2: Self = Self::of(Wire::OpenMetrics2);
     /// Prometheus's protobuf, `MetricFamily` messages each behind its length: units, exemplars,
     /// start times, native histograms.
     pub const PROTOBUF: Self = Self::of(Wire::Protobuf);
@@ -108,6 +112,7 @@ impl Format {
             self,
             (Text1, "text/plain; version=1.0.0; charset=utf-8"),
             (OpenMetrics1, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+            (OpenMetrics2, "application/openmetrics-text; version=2.0.0; charset=utf-8"),
             (
                 Protobuf,
                 "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
@@ -130,6 +135,7 @@ impl Format {
             Wire::OpenMetrics0 | Wire::OpenMetrics1 => {
                 openmetrics::write(snapshot, self.escaping, out);
             }
+            Wire::OpenMetrics2 => openmetrics2::write(snapshot, self.escaping, out),
             Wire::Protobuf => protobuf::write(snapshot, self.escaping, out),
         }
     }

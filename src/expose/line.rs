@@ -162,8 +162,16 @@ impl Line<'_> {
         self.at += number_at + len + 1;
     }
 
+    /// Ends the line with text that the caller asked room for.
+    pub(super) fn end_text(&mut self, text: &[u8]) {
+        // Braces and space as before any number, then the text over it.
+        self.end(|_| 0);
+        self.at -= 1;
+        self.copy(text);
+        self.copy(b"\n");
+    }
+
     /// Adds to the line that was just ended.
-    #[cold]
     pub(super) fn append(&mut self, text: &str) {
         self.at -= 1;
         self.copy(text.as_bytes());

@@ -71,6 +71,39 @@ fn clashes(snapshot: &Snapshot, names: &[Cow<'_, str>], created: bool) -> Vec<bo
     names.iter().map(gives_way).collect()
 }
 
+/// Whether a metric of this name is among those that somebody asked for, by the name it was
+/// recorded under or as any format writes that, and by the name of any of its lines. For a filter
+/// such as `?name[]=`, with [`Registry::snapshot_of`](crate::Registry::snapshot_of).
+///
+/// ```
+/// use nissa::expose::is_named;
+///
+/// let registry = nissa::Registry::new();
+/// registry.histogram("http.latency_seconds", &[]).record(0.1);
+/// registry.counter("jobs_total", &[]).increment(1);
+/// let names = |asked: &[&str]| -> Vec<String> {
+///     let snapshot = registry.snapshot_of(|name| is_named(asked, name));
+///     snapshot.families().map(|family| family.name().to_owned()).collect()
+/// };
+/// assert_eq!(names(&["http.latency_seconds"]), ["http.latency_seconds"]);
+/// assert_eq!(names(&["http_latency_seconds_count", "jobs"]), ["http.latency_seconds", "jobs_total"]);
+/// assert_eq!(names(&["latency"]), [""; 0]);
+/// ```
+pub fn is_named(asked: &[impl AsRef<str>], name: &str) -> bool {
+    const SCHEMES: [Escaping; 4] =
+        [Escaping::AllowUtf8, Escaping::Underscores, Escaping::Dots, Escaping::Values];
+    const LINES: [&str; 3] = ["_bucket", "_count", "_sum"];
+    let written = SCHEMES.map(|scheme| scheme.apply(name, key::is_legal_name));
+    // The last for names that gave way to others, whatever they are.
+    let apart = values(name, key::is_legal_name);
+    let is = |asked: &str| asked == apart || written.iter().any(|name| **name == *asked);
+    let stem = |asked: &str| written.iter().any(|name| name.strip_suffix("_total") == Some(asked));
+    asked.iter().map(AsRef::as_ref).any(|asked| {
+        let line = |suffix: &&str| asked.strip_suffix(*suffix).is_some_and(is);
+        is(asked) || stem(asked) || LINES.iter().any(line)
+    })
+}
+
 /// A metric's name as `#` lines show it: in quotes if it needs them.
 pub(super) fn quoted(name: &str) -> Cow<'_, str> {
     if key::is_legal_name(name) {

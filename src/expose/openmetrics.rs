@@ -43,12 +43,12 @@ pub(super) fn write(snapshot: &Snapshot, escaping: Escaping, out: &mut Vec<u8>) 
                     kind => (None, kind.as_str()),
                 };
                 let name = stem.unwrap_or(name);
-                header(family, name, kind, &mut page);
+                header(family, name, kind, names::unit(family, name), &mut page);
                 lines.write(&mut page);
             }
             Some(parts) => {
                 for part in parts {
-                    header(family, &format!("{name}{part}"), UNKNOWN, &mut page);
+                    header(family, &format!("{name}{part}"), UNKNOWN, None, &mut page);
                     lines.only = Some(part);
                     lines.exemplars = false;
                     lines.write(&mut page);
@@ -107,10 +107,16 @@ fn apart(family: &Family) -> Option<[&'static str; 3]> {
 }
 
 /// `# TYPE`, `# UNIT` and `# HELP`.
-fn header(family: &Family, name: &str, kind: &str, page: &mut Output<'_>) {
+pub(super) fn header(
+    family: &Family,
+    name: &str,
+    kind: &str,
+    unit: Option<&str>,
+    page: &mut Output<'_>,
+) {
     let quoted = names::quoted(name);
     let mut text = format!("# TYPE {quoted} {kind}\n");
-    if let Some(unit) = names::unit(family, name) {
+    if let Some(unit) = unit {
         text.push_str(&format!("# UNIT {quoted} {unit}\n"));
     }
     if let Some(help) = family.help().filter(|help| !help.is_empty()) {

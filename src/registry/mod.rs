@@ -251,6 +251,21 @@ impl Registry {
         self.inner.snapshot()
     }
 
+    /// [`snapshot`](Self::snapshot) of the metrics whose names pass, at the cost of those alone:
+    /// no cell of another is read.
+    ///
+    /// ```
+    /// let registry = nissa::Registry::new();
+    /// registry.counter("jobs_total", &[]).increment(1);
+    /// registry.gauge("load", &[]).set(0.5);
+    /// let snapshot = registry.snapshot_of(|name| name.ends_with("_total"));
+    /// assert_eq!(snapshot.value("jobs_total"), Some(1.0));
+    /// assert!(snapshot.family("load").is_none());
+    /// ```
+    pub fn snapshot_of(&self, keep: impl Fn(&str) -> bool) -> Snapshot {
+        self.inner.snapshot_of(keep)
+    }
+
     /// How many bytes the pages of all threads may take together (64 MiB), for the whole process.
     /// Threads that would need more record into pages that all share: slower, nothing is lost.
     pub fn set_thread_memory(bytes: usize) {

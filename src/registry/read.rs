@@ -11,13 +11,32 @@ use crate::snapshot::Snapshot;
 impl Inner {
     pub(super) fn snapshot(&self) -> Snapshot {
         let Some(gate) = gate::enter() else { return Snapshot::default() };
-        self.publish_own(&gate);
+        let families = self.up_to_date(&gate);
+        self.read(&gate, families)
+    }
+
+    pub(super) fn snapshot_of(&self, keep: impl Fn(&str) -> bool) -> Snapshot {
+        let Some(gate) = gate::enter() else { return Snapshot::default() };
+        let mut families = self.up_to_date(&gate);
+        // What the caller does in there must find the gate open.
+        drop(gate);
+        families.retain(|family| keep(&family.descriptor.name));
+        let Some(gate) = gate::enter() else { return Snapshot::default() };
+        self.read(&gate, families)
+    }
+
+    /// All metrics, after bringing the registry's own up to date.
+    fn up_to_date(&self, gate: &gate::Gate) -> Vec<Arc<Family>> {
+        self.publish_own(gate);
+        self.families.read().by_name.values().cloned().collect()
+    }
+
+    fn read(&self, _: &gate::Gate, families: Vec<Arc<Family>>) -> Snapshot {
         let expiry = self.config.idle_timeout.map(|timeout| Expiry {
             now: self.config.clock.now(),
             timeout,
             series: &self.series,
         });
-        let families: Vec<Arc<Family>> = self.families.read().by_name.values().cloned().collect();
         // All series before any cell: a reader adds a page up once, and what it saw there of a row
         // must not be shown for a series that was given the row later. Held, rows stay theirs.
         let entries: Vec<_> = families.iter().map(|family| family.in_sight()).collect();

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub(crate) mod json;
+pub(crate) mod openmetrics2;
 pub(crate) mod protobuf;
 pub(crate) mod text;
 
