@@ -1,10 +1,11 @@
-"""Judges a scrape with the official Python parser.
+"""Judges a scrape with the official Python parsers.
 
-usage: judge.py EXPECTED.json [SCRAPE.txt] [--ignore PREFIX]
+usage: judge.py EXPECTED.json [SCRAPE.txt] [--ignore PREFIX] [--openmetrics]
 
 EXPECTED.json is a list of
     {"name": "x_total", "labels": {"a": "b"}, "value": 3}             a sample
     {"family": "x_total", "type": "counter", "help": "What it is."}   what TYPE and HELP say
+    {"exemplar": "x_total", "labels": {"a": "b"}, "value": 1, "of": {"trace_id": "7"}}
 with names as the scrape prints them. A value is a number or "NaN", "+Inf", "-Inf";
 "relative": 0.01 beside it allows that relative error. The scrape comes from standard
 input when no file is given. Families whose name starts with PREFIX are not compared,
@@ -17,6 +18,7 @@ import math
 import re
 import sys
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -25,6 +27,7 @@ def main():
     options.add_argument("expected")
     options.add_argument("scrape", nargs="?", default="-")
     options.add_argument("--ignore", action="append", default=[], metavar="PREFIX")
+    options.add_argument("--openmetrics", action="store_true", help="the scrape is OpenMetrics 1.0")
     options = options.parse_args()
 
     # newline="" keeps a carriage return inside a label value as it is.
@@ -34,22 +37,32 @@ def main():
     with open(options.expected, encoding="utf-8") as file:
         expected = json.load(file)
 
-    differences = compare(text, expected, tuple(options.ignore))
+    families = openmetrics_families if options.openmetrics else declared_families
+    differences = compare(lambda: families(text), expected, tuple(options.ignore))
     for difference in differences:
         print(difference)
     sys.exit(1 if differences else 0)
 
 
-def compare(text, expected, ignored):
+def compare(parse, expected, ignored):
     try:
-        families = list(declared_families(text))
+        families = list(parse())
     except (ValueError, IndexError, KeyError) as error:
         return [f"does not parse: {error!r}"]
     differences = structure(families)
     families = [family for family in families if not family[0].startswith(ignored)]
     differences += compare_samples(families, [e for e in expected if "name" in e])
+    differences += compare_exemplars(families, [e for e in expected if "exemplar" in e])
     differences += compare_families(families, [e for e in expected if "family" in e])
     return differences
+
+
+def openmetrics_families(text):
+    """Yields (name as the text format would print it, parsed family)."""
+    for family in openmetrics(text):
+        if family.type == "unknown":
+            family.type = "said to be unknown"
+        yield family.name + ("_total" if family.type == "counter" else ""), family
 
 
 def declared_families(text):
@@ -122,6 +135,19 @@ def compare_samples(families, expected):
             differences.append(f"different: {show(key)} is {got[key]!r}, expected {value!r}")
     differences += [f"extra: {show(key)} {value}" for key, value in got.items() if key not in wanted]
     return differences
+
+
+def compare_exemplars(families, expected):
+    got = {}
+    for _, family in families:
+        for sample in family.samples:
+            if sample.exemplar:
+                found = (sample.exemplar.labels, sample.exemplar.value)
+                got[sample_key(sample.name, sample.labels)] = found
+                if not sample.exemplar.timestamp:
+                    return [f"no time in the exemplar of {sample.name}"]
+    wanted = {sample_key(e["exemplar"], e["labels"]): (e["of"], number(e["value"])) for e in expected}
+    return [] if got == wanted else [f"exemplars are {got}, expected {wanted}"]
 
 
 def compare_families(families, expected):

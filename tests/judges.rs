@@ -1,5 +1,5 @@
-//! The text output before two judges that are not ours: `promtool check metrics` and the official
-//! Python parser (`scripts/judge.py`). `scripts/setup.sh` puts both under `target/tools`;
+//! Text and OpenMetrics before judges that are not ours: `promtool check metrics` and the official
+//! Python parsers (`scripts/judge.py`). `scripts/setup.sh` puts both under `target/tools`;
 //! `NISSA_PROMTOOL` and `NISSA_PYTHON` name others. Without them a test says that it is skipped,
 //! unless `CI=true` or `NISSA_REQUIRE_TOOLS=1`: then it fails.
 
@@ -9,7 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nissa::{Buckets, Registry, expose};
+use nissa::expose::{Escaping, Format};
+use nissa::{Buckets, Matcher, Registry, Unit, expose};
 
 /// Label values a careless writer breaks the page with.
 const HOSTILE_VALUES: &[&str] = &[
@@ -178,6 +179,108 @@ fn a_summary_shows_its_quantiles_within_the_stated_error() {
     judge("summary", &registry, &expected, Lint::Forbidden);
 }
 
+/// Everything that OpenMetrics forbids a page to say in the usual way.
+#[test]
+fn openmetrics_says_what_it_may_and_loses_no_series() {
+    let registry = Registry::builder()
+        .buckets(Matcher::name("below"), bounds(&[-1.0, 1.0]))
+        .buckets(Matcher::name("wait_seconds"), Buckets::summary(&[0.5]).unwrap())
+        .default_buckets(bounds(&[1.0]))
+        .build();
+    let mut expected = Expected::default();
+    // A counter without `_total`, and names that a counter's family would take.
+    let counters =
+        ["bare", "both", "both_total", "of_gauge_total", "a_total", "a_total_total", "plain_total"];
+    for (number, name) in (1_u32..).zip(counters) {
+        registry.counter(name, &[]).increment(u64::from(number));
+        expected.sample(name, &[], number);
+    }
+    for (number, name) in (1_u32..).zip(["of_gauge", "reserved_created", "a_created"]) {
+        registry.gauge(name, &[]).set(number);
+        expected.sample(name, &[], number);
+    }
+    registry.counter("reserved_total", &[]).increment(7);
+    expected.sample("reserved_total", &[], 7);
+    // A histogram with a bound below zero, one whose sum is, and a summary whose sum is.
+    for (name, value) in [("below", 0.5), ("negative", -0.5)] {
+        registry.histogram(name, &[]).record(value);
+        let low = if name == "below" { vec![("-1", 0), ("1", 1)] } else { vec![("1", 1)] };
+        for (le, count) in low.into_iter().chain([("+Inf", 1)]) {
+            expected.sample(&format!("{name}_bucket"), &[("le", le)], count);
+        }
+        expected.sample(&format!("{name}_sum"), &[], value);
+        expected.sample(&format!("{name}_count"), &[], 1);
+    }
+    registry.histogram("wait_seconds", &[]).record(-2.0);
+    expected.sample_within(1.0, "wait_seconds", &[("quantile", "0.5")], 2f64.powi(-30));
+    expected.sample("wait_seconds_sum", &[], -2.0);
+    expected.sample("wait_seconds_count", &[], 1);
+    judge("forbidden", &registry, &expected, Lint::Allowed);
+
+    let types = |name: &str| {
+        let text = String::from_utf8(Format::OPENMETRICS_1.encode(&registry.snapshot())).unwrap();
+        let line = format!("# TYPE {name} ");
+        text.lines().find_map(|there| there.strip_prefix(&line).map(str::to_owned))
+    };
+    assert_eq!(types("a_total").as_deref(), Some("unknown"), "`a_created` is a gauge's");
+    assert_eq!(types("a_total_total").as_deref(), Some("unknown"), "`a_total` is a counter's");
+    assert_eq!(types("plain").as_deref(), Some("counter"));
+    assert_eq!(types("bare").as_deref(), Some("unknown"));
+    assert_eq!(types("below_count").as_deref(), Some("unknown"));
+}
+
+#[test]
+fn exemplars_and_units_arrive() {
+    let registry = Registry::builder().default_buckets(bounds(&[1.0, 2.0])).build();
+    let mut expected = Expected::default();
+    registry.describe_counter("busy_seconds_total", Some(Unit::Seconds), "Time spent.");
+    registry.describe_histogram("sizes_bytes", Some(Unit::Bytes), "Sizes.");
+    registry.describe_gauge("level", Some(Unit::Percent), "Its name does not say its unit.");
+    registry.gauge("level", &[]).set(1);
+    expected.sample("level", &[], 1);
+    // No quote: this parser does not see that it is escaped in an exemplar.
+    let trace = [("trace_id", "4bf9\n\\"), ("span_id", "é")];
+    registry.float_counter("busy_seconds_total", &[]).increment_with_exemplar(0.5, &trace);
+    expected.sample("busy_seconds_total", &[], 0.5);
+    expected.exemplar("busy_seconds_total", &[], 0.5, &trace);
+    let sizes = registry.histogram("sizes_bytes", &[("k", "v")]);
+    sizes.record_with_exemplar(1.5, &trace);
+    sizes.record_with_exemplar(8, &[]);
+    for (le, count) in [("1", 0), ("2", 1), ("+Inf", 2)] {
+        expected.sample("sizes_bytes_bucket", &[("k", "v"), ("le", le)], count);
+    }
+    expected.exemplar("sizes_bytes_bucket", &[("k", "v"), ("le", "2")], 1.5, &trace);
+    expected.exemplar("sizes_bytes_bucket", &[("k", "v"), ("le", "+Inf")], 8, &[]);
+    expected.sample("sizes_bytes_sum", &[("k", "v")], 9.5);
+    expected.sample("sizes_bytes_count", &[("k", "v")], 2);
+    judge_openmetrics("exemplars", &registry, &expected, Format::OPENMETRICS_1);
+    let page = String::from_utf8(Format::OPENMETRICS_1.encode(&registry.snapshot())).unwrap();
+    let units: Vec<&str> = page.lines().filter(|line| line.starts_with("# UNIT")).collect();
+    assert_eq!(units, ["# UNIT busy_seconds seconds", "# UNIT sizes_bytes bytes"]);
+}
+
+#[test]
+fn utf8_names_arrive_unchanged_where_that_is_agreed() {
+    let registry = Registry::builder().default_buckets(bounds(&[1.0])).build();
+    let mut expected = Expected::default();
+    for (number, name) in (1_u32..).zip(["a.b", "a_b", "ключ", "p \"q\" \\", "{,=}", "1st"]) {
+        registry.describe_gauge(name, None, "What it is.");
+        registry.gauge(name, &[("k.x", "v"), ("k_x", "w"), ("é \"", "\"")]).set(number);
+        expected.family(name, "gauge", "What it is.");
+        expected.sample(name, &[("k.x", "v"), ("k_x", "w"), ("é \"", "\"")], number);
+    }
+    registry.counter("http.requests_total", &[]).increment(7);
+    expected.sample("http.requests_total", &[], 7);
+    registry.histogram("http.seconds", &[]).record(2);
+    for (le, count) in [("1", 0), ("+Inf", 1)] {
+        expected.sample("http.seconds_bucket", &[("le", le)], count);
+    }
+    expected.sample("http.seconds_sum", &[], 2);
+    expected.sample("http.seconds_count", &[], 1);
+    let format = Format::OPENMETRICS_1.escaping(Escaping::AllowUtf8);
+    judge_openmetrics("utf8", &registry, &expected, format);
+}
+
 /// A judge that never objects proves nothing.
 #[test]
 fn the_judges_object_to_what_is_wrong() {
@@ -246,6 +349,16 @@ fn judge(name: &str, registry: &Registry, expected: &Expected, lint: Lint) {
     }
     let (exit, differences) = judges.python(&case);
     assert_eq!(exit, Some(0), "the Python parser's view:\n{differences}\n{text}");
+    judge_openmetrics(name, registry, expected, Format::OPENMETRICS_1);
+}
+
+/// The strict one: it refuses a page for a name that clashes or a count that may not be there.
+fn judge_openmetrics(name: &str, registry: &Registry, expected: &Expected, format: Format) {
+    let text = String::from_utf8(format.encode(&registry.snapshot())).unwrap();
+    let case = Case::write(&format!("{name}_openmetrics"), &text, expected);
+    let Some(judges) = Judges::find() else { return };
+    let (exit, differences) = judges.python_openmetrics(&case);
+    assert_eq!(exit, Some(0), "the OpenMetrics parser's view:\n{differences}\n{text}");
 }
 
 struct Judges {
@@ -279,10 +392,19 @@ impl Judges {
     }
 
     fn python(&self, case: &Case) -> (Option<i32>, String) {
+        self.judge_py(case, &[])
+    }
+
+    fn python_openmetrics(&self, case: &Case) -> (Option<i32>, String) {
+        self.judge_py(case, &["--openmetrics"])
+    }
+
+    fn judge_py(&self, case: &Case, more: &[&str]) -> (Option<i32>, String) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/judge.py");
         let mut command = Command::new(&self.python);
         // nissa's metrics about itself are in every scrape.
-        run(command.arg(script).args([&case.expected, &case.scrape]).args(["--ignore", "nissa_"]))
+        command.arg(script).args([&case.expected, &case.scrape]).args(["--ignore", "nissa_"]);
+        run(command.args(more))
     }
 }
 
@@ -341,6 +463,25 @@ impl Expected {
         let (name, labels) = (json(name), labels.join(","));
         self.0.push(format!(
             r#"{{"name":{name},"labels":{{{labels}}},"value":{value},"relative":{relative}}}"#
+        ));
+    }
+}
+
+impl Expected {
+    fn exemplar(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        value: impl Debug,
+        of: &[(&str, &str)],
+    ) {
+        let object = |labels: &[(&str, &str)]| {
+            let pair = |(name, value): &(&str, &str)| format!("{}:{}", json(name), json(value));
+            labels.iter().map(pair).collect::<Vec<_>>().join(",")
+        };
+        let (name, labels, of) = (json(name), object(labels), object(of));
+        self.0.push(format!(
+            r#"{{"exemplar":{name},"labels":{{{labels}}},"value":{value:?},"of":{{{of}}}}}"#
         ));
     }
 }
