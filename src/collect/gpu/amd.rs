@@ -283,6 +283,16 @@ mod tests {
         assert_eq!(generation(""), None);
     }
 
+    #[test]
+    fn every_metric_is_described() {
+        use crate::collect::gpu::metric::HELP;
+
+        let metrics = ATTRIBUTES.iter().map(|attribute| &attribute.metric).chain([&FREE]);
+        for metric in metrics {
+            assert!(HELP.iter().any(|(name, ..)| *name == metric.name), "{}", metric.name);
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_text_is_read(text in ".*") {

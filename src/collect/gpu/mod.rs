@@ -12,6 +12,8 @@ mod amd;
 mod amd;
 mod calls;
 mod devices;
+#[cfg(test)]
+mod documented;
 mod fields;
 mod finder;
 mod fleet;
