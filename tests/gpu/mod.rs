@@ -50,7 +50,7 @@ impl Stub {
         Self { path, library }
     }
 
-    fn symbol(&self, name: &CStr) -> *mut c_void {
+    pub(crate) fn symbol(&self, name: &CStr) -> *mut c_void {
         // SAFETY: the library is open, and the name ends in a zero.
         let symbol = unsafe { libc::dlsym(self.library, name.as_ptr()) };
         assert!(!symbol.is_null(), "{name:?} is not in the library");
