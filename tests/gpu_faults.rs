@@ -283,15 +283,17 @@ fn a_hanging_call_takes_back_its_gpu_alone() {
     assert_eq!(losses(&watch, 1), Some(0.0), "stuck is not lost");
 }
 
+/// Threads that were left behind so far.
+fn detached() -> u64 {
+    let page = nissa::expose::text(&Registry::global().snapshot());
+    let line = page.lines().find(|line| line.contains("reason=\"thread_detached\""));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn nobody_waits_for_a_call_that_hangs_for_good() {
     let stub = two();
     stub.hang(0, "DeviceGetMemoryInfo", true);
-    let detached = || {
-        let page = nissa::expose::text(&Registry::global().snapshot());
-        let line = page.lines().find(|line| line.contains("reason=\"thread_detached\""));
-        line.unwrap().rsplit(' ').next().unwrap().parse::<u64>().unwrap()
-    };
     let before = detached();
     let mut watch = impatient(&stub);
     watch.collect_until("it hangs", |_| stub.calls(0, "DeviceGetMemoryInfo") > 0);
@@ -299,4 +301,26 @@ fn nobody_waits_for_a_call_that_hangs_for_good() {
     assert!(detached() > before);
     // So that the library outlives the call.
     stub.hang(0, "DeviceGetMemoryInfo", false);
+}
+
+#[test]
+fn a_program_ends_while_the_driver_hangs() {
+    let stub = two();
+    let registry = Registry::new();
+    let gpu = Gpu::default().lib_path(&stub.path).drm_path("/no/such/folder");
+    let gpu = gpu.interval(Duration::from_millis(5)).wait(Duration::from_millis(5));
+    let guard = nissa::builder().registry(registry.clone()).collect(gpu).start().unwrap();
+    let is_up = || registry.snapshot().value("gpu_lost_total").is_some();
+    while !is_up() {
+        std::thread::yield_now();
+    }
+    stub.hang(0, "DeviceGetPowerUsage", true);
+    let calls = stub.calls(0, "DeviceGetPowerUsage");
+    while stub.calls(0, "DeviceGetPowerUsage") == calls {
+        std::thread::yield_now();
+    }
+    let before = detached();
+    drop(guard);
+    assert!(detached() > before);
+    stub.hang(0, "DeviceGetPowerUsage", false);
 }
