@@ -84,6 +84,8 @@ mod config;
 pub mod detect;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
 pub mod health;
+#[cfg(all(feature = "history", not(nissa_loom)))]
+pub mod history;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
 pub mod monitor;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]

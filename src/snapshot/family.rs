@@ -108,7 +108,7 @@ impl Family {
         buckets.quantile(q, &counts)
     }
 
-    pub(super) fn stride(&self) -> usize {
+    pub(crate) fn stride(&self) -> usize {
         self.descriptor.layout.stride()
     }
 
@@ -118,6 +118,18 @@ impl Family {
 
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The series, shared: while a weak pointer to them is the same, so are they.
+    #[allow(dead_code, reason = "of the history, which a feature brings")]
+    pub(crate) fn shared_entries(&self) -> &Arc<Vec<Entry>> {
+        &self.entries
+    }
+
+    /// The rows of all series.
+    #[allow(dead_code, reason = "of the history, which a feature brings")]
+    pub(crate) fn cells(&self) -> &[u64] {
+        &self.cells
     }
 
     pub(super) fn same_metric(&self, other: &Self) -> bool {

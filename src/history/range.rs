@@ -1,0 +1,281 @@
+//! Questions about numbers over time.
+
+use std::time::Duration;
+
+use super::History;
+use super::family::Shape;
+use super::query::{Grid, Lines, Span, each, moment};
+use super::resample::resample;
+use super::selector::Selector;
+use super::tier::millis;
+use super::view::Point;
+use crate::error::Error;
+
+/// A value at a moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Reading {
+    /// Since the Unix epoch.
+    pub time: Duration,
+    /// The value.
+    pub value: f64,
+}
+
+/// What was seen within one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Window {
+    /// The step's end, which belongs to it, since the Unix epoch.
+    pub time: Duration,
+    /// The least sample.
+    pub min: f64,
+    /// The greatest sample.
+    pub max: f64,
+    /// The samples' mean.
+    pub mean: f64,
+    /// The last sample.
+    pub last: f64,
+    /// How many samples there were.
+    pub count: u64,
+}
+
+impl History {
+    /// What was seen in every `step` after `from`, up to `to`. A step in which nothing was seen is
+    /// left out. Of a histogram: how many observations it held.
+    ///
+    /// # Errors
+    ///
+    /// A step of zero, a range that ends before it begins, or more than 11,000 steps.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use nissa::history::{History, Selector};
+    /// # use nissa::{ManualClock, Registry};
+    /// let (history, registry, clock) = (History::new(), Registry::new(), ManualClock::new());
+    /// let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
+    /// let monitor = builder.history(history.clone()).build()?;
+    /// let loss = registry.gauge("loss", &[]);
+    /// for value in [4.0, 2.0, 1.0] {
+    ///     clock.advance(Duration::from_secs(1));
+    ///     loss.set(value);
+    ///     monitor.tick();
+    /// }
+    /// let (from, to) = (Duration::ZERO, Duration::from_secs(4));
+    /// let range = history.range(&Selector::name("loss"), from, to, Duration::from_secs(2))?;
+    /// let windows = &range.lines[0].points;
+    /// assert_eq!((windows[0].min, windows[0].max, windows[0].last), (2.0, 4.0, 2.0));
+    /// assert_eq!((windows[1].mean, windows[1].count), (1.0, 1));
+    /// # Ok::<(), nissa::Error>(())
+    /// ```
+    pub fn range(
+        &self,
+        selector: &Selector,
+        from: Duration,
+        to: Duration,
+        step: Duration,
+    ) -> Result<Lines<Window>, Error> {
+        Ok(self.range_of(selector, Grid::new(from, to, step)?, usize::MAX))
+    }
+
+    /// How much counters grew in every `step`. One that started again counts from nothing; what
+    /// grew during a gap counts where the gap ends. Gauges are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`range`](Self::range).
+    pub fn increase(
+        &self,
+        selector: &Selector,
+        from: Duration,
+        to: Duration,
+        step: Duration,
+    ) -> Result<Lines<Reading>, Error> {
+        Ok(self.increase_of(selector, Grid::new(from, to, step)?, usize::MAX))
+    }
+
+    /// How much counters grew per second, in every `step`: the growth between two samples, divided
+    /// by the time between them. Gauges are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`range`](Self::range).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use nissa::history::{History, Selector};
+    /// # use nissa::{ManualClock, Registry};
+    /// # let (history, registry, clock) = (History::new(), Registry::new(), ManualClock::new());
+    /// # let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
+    /// # let monitor = builder.history(history.clone()).build()?;
+    /// let steps = registry.counter("steps_total", &[]);
+    /// for _ in 0..10 {
+    ///     clock.advance(Duration::from_secs(1));
+    ///     steps.increment(25);
+    ///     monitor.tick();
+    /// }
+    /// let (from, to, step) = (Duration::from_secs(5), history.now(), Duration::from_secs(5));
+    /// let rate = history.rate(&Selector::name("steps_total"), from, to, step)?;
+    /// assert_eq!(rate.lines[0].points[0].value, 25.0);
+    /// # Ok::<(), nissa::Error>(())
+    /// ```
+    pub fn rate(
+        &self,
+        selector: &Selector,
+        from: Duration,
+        to: Duration,
+        step: Duration,
+    ) -> Result<Lines<Reading>, Error> {
+        Ok(self.rate_of(selector, Grid::new(from, to, step)?, usize::MAX))
+    }
+
+    /// The last sample of each series, whenever that was.
+    pub fn latest(&self, selector: &Selector) -> Lines<Reading> {
+        self.latest_of(selector, usize::MAX)
+    }
+
+    /// The samples as they were, if there are no more than `most` of them in a series; else as
+    /// many of them that show every peak: of each of `most / 2` equal times, the least and the
+    /// greatest.
+    ///
+    /// # Errors
+    ///
+    /// A range that ends before it begins, or `most` is not within 2 to 22,000.
+    pub fn samples(
+        &self,
+        selector: &Selector,
+        from: Duration,
+        to: Duration,
+        most: usize,
+    ) -> Result<Lines<Reading>, Error> {
+        self.samples_of(selector, from, to, most, usize::MAX)
+    }
+
+    pub(super) fn samples_of(
+        &self,
+        selector: &Selector,
+        from: Duration,
+        to: Duration,
+        most: usize,
+        limit: usize,
+    ) -> Result<Lines<Reading>, Error> {
+        if !(2..=22_000).contains(&most) {
+            return Err(Error::setting("points: from 2 to 22,000"));
+        }
+        let (from, to) = (millis(from), millis(to));
+        if to < from {
+            return Err(Error::setting("to: it is before from"));
+        }
+        let span = Span { from, to, limit };
+        Ok(each(self.store(), selector, span, |view, times| {
+            let mut points = view.points(times);
+            points.retain(|point| from < point.time && point.time <= to);
+            Some(resample(&points, from, to, most)).filter(|points| !points.is_empty())
+        }))
+    }
+
+    pub(super) fn range_of(&self, selector: &Selector, grid: Grid, limit: usize) -> Lines<Window> {
+        self.on_grid(selector, grid, limit, |_| true, |_, time, points| window(time, points))
+    }
+
+    pub(super) fn increase_of(
+        &self,
+        selector: &Selector,
+        grid: Grid,
+        limit: usize,
+    ) -> Lines<Reading> {
+        let growth = |_: Option<&Point>, time, points: &[Point]| Reading {
+            time: moment(time),
+            value: growth(points),
+        };
+        self.on_grid(selector, grid, limit, Shape::grows, growth)
+    }
+
+    pub(super) fn rate_of(&self, selector: &Selector, grid: Grid, limit: usize) -> Lines<Reading> {
+        let rate = |before: Option<&Point>, time, points: &[Point]| {
+            let until = points.last().map_or(time, |point| point.time);
+            // Of the first sample of all it is known what it grew by only if it was born then.
+            let first = points.first().filter(|first| first.growth == 0.0);
+            let passed = before.or(first).map_or(0, |before| until.saturating_sub(before.time));
+            let passed = if passed > 0 { passed } else { grid.step };
+            Reading { time: moment(time), value: growth(points) / (passed as f64 / 1e3) }
+        };
+        self.on_grid(selector, grid, limit, Shape::grows, rate)
+    }
+
+    /// Makes something of every step's points, and the point before them.
+    fn on_grid<P>(
+        &self,
+        selector: &Selector,
+        grid: Grid,
+        limit: usize,
+        wanted: impl Fn(&Shape) -> bool,
+        make: impl Fn(Option<&Point>, u64, &[Point]) -> P,
+    ) -> Lines<P> {
+        let span = Span { from: grid.from, to: grid.to, limit };
+        each(self.store(), selector, span, |view, times| {
+            let points = wanted(view.shape()).then(|| view.points(times))?;
+            let made = cut(&points, grid, &make);
+            Some(made).filter(|made| !made.is_empty())
+        })
+    }
+
+    pub(super) fn latest_of(&self, selector: &Selector, limit: usize) -> Lines<Reading> {
+        let span = Span { from: u64::MAX, to: u64::MAX, limit };
+        each(self.store(), selector, span, |view, times| {
+            let point = view.points(times).pop()?;
+            Some(vec![Reading { time: moment(point.time), value: point.last }])
+        })
+    }
+}
+
+/// Cuts points into the steps of a grid, those that have any.
+pub(super) fn cut<P>(
+    points: &[Point],
+    grid: Grid,
+    make: impl Fn(Option<&Point>, u64, &[Point]) -> P,
+) -> Vec<P> {
+    let mut made = Vec::new();
+    let mut rest = points;
+    let mut before: Option<&Point> = None;
+    while let Some(first) = rest.first() {
+        let Some(end) = grid.end(first.time) else {
+            if first.time > grid.to {
+                break;
+            }
+            // Before the range, or in a last step that the range cuts off.
+            before = Some(first);
+            rest = rest.get(1..).unwrap_or_default();
+            continue;
+        };
+        let (step, later) = rest.split_at(rest.partition_point(|point| point.time <= end));
+        made.push(make(before, end, step));
+        before = step.last();
+        rest = later;
+    }
+    made
+}
+
+fn growth(points: &[Point]) -> f64 {
+    points.iter().map(|point| point.growth).sum()
+}
+
+fn window(time: u64, points: &[Point]) -> Window {
+    let mut window = Window {
+        time: moment(time),
+        min: f64::NAN,
+        max: f64::NAN,
+        mean: 0.0,
+        last: f64::NAN,
+        count: 0,
+    };
+    for point in points {
+        // NaNs are passed over where there is anything else.
+        window.min = window.min.min(point.low);
+        window.max = window.max.max(point.high);
+        window.mean += point.mean * point.count as f64;
+        window.last = point.last;
+        window.count += point.count;
+    }
+    window.mean /= window.count as f64;
+    window
+}

@@ -1,0 +1,290 @@
+//! All series, and what a tick does to them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::budget::Counts;
+use super::family::{Family, NONE, Shape};
+use super::series::{Birth, STALE, Series, Turn};
+use super::tier::{Tier, Tiers};
+use super::timeline::Timeline;
+use crate::entry::{Entry, walk};
+use crate::key;
+use crate::monitor::Tick;
+use crate::registry::Matcher;
+use crate::snapshot::{self, Snapshot};
+
+/// Every series is looked at once in so many ticks.
+const SWEEP: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) tiers: Tiers,
+    /// In bytes.
+    pub(super) budget: usize,
+    only: Vec<Matcher>,
+    pub(super) timeline: Timeline,
+    pub(super) families: Vec<Family>,
+    pub(super) by_name: BTreeMap<Box<str>, u32>,
+    /// By number; a place is free while it is `None`.
+    pub(super) series: Vec<Option<Series>>,
+    free: Vec<u32>,
+    /// Closed blocks of each tier, in the order they go if there is no room.
+    pub(super) queues: [VecDeque<(u32, u64)>; 4],
+    /// Memory of closed blocks by tier, and of the rest.
+    pub(super) used: [usize; 5],
+    pub(super) reserved: usize,
+    pub(super) counts: Counts,
+    pub(super) global_labels: Vec<(String, String)>,
+    swept: usize,
+}
+
+impl Store {
+    pub(super) fn new(tiers: Tiers, budget: usize, only: Vec<Matcher>) -> Self {
+        Self {
+            tiers,
+            budget,
+            only,
+            timeline: Timeline::default(),
+            families: Vec::new(),
+            by_name: BTreeMap::new(),
+            series: Vec::new(),
+            free: Vec::new(),
+            queues: Default::default(),
+            used: [0; 5],
+            reserved: 0,
+            counts: Counts::default(),
+            global_labels: Vec::new(),
+            swept: 0,
+        }
+    }
+
+    /// Adds what a snapshot shows.
+    pub(super) fn append(&mut self, snapshot: &Snapshot, tick: Tick) {
+        let first = self.timeline.end() == 0;
+        let (number, now) = self.timeline.push(tick);
+        if self.global_labels != snapshot.global_labels() {
+            self.global_labels = snapshot.global_labels().to_vec();
+        }
+        if number % STALE == 0 {
+            // There may be room by now.
+            self.families.iter_mut().filter(|family| family.refused > 0).for_each(Family::forget);
+        }
+        for shown in snapshot.families() {
+            let index = self.family(shown);
+            let Some(family) = self.families.get(index as usize) else { continue };
+            if !family.knows(shown) {
+                self.align(index, shown, now, first);
+            }
+            self.append_family(index, shown, number, now);
+        }
+        self.sweep(now);
+        self.make_room();
+        self.forget_times(number, now);
+    }
+
+    fn append_family(&mut self, index: u32, shown: &snapshot::Family, number: u64, now: u64) {
+        let hurry = self.hurry();
+        let Some(family) = self.families.get(index as usize) else { return };
+        let mut turn = turn(&self.timeline, &self.tiers, now, hurry);
+        let rows = shown.cells().chunks_exact(shown.stride());
+        for (id, row) in family.current.iter().zip(rows) {
+            let Some(Some(series)) = self.series.get_mut(*id as usize) else { continue };
+            if series.push(number, row, &mut turn) {
+                account(*id, series, &mut turn, &mut self.used, &mut self.queues);
+            }
+        }
+    }
+
+    /// The number of a metric; what was kept of another one of that name is dropped.
+    fn family(&mut self, shown: &snapshot::Family) -> u32 {
+        let known = self.by_name.get(shown.name()).copied();
+        match known.and_then(|index| Some((index, self.families.get(index as usize)?))) {
+            Some((index, family)) if family.knows(shown) || family.fits(shown) => index,
+            Some((index, family)) => {
+                let ids = family.sorted.clone();
+                self.remove(&ids);
+                self.counts.replaced += ids.len() as u64;
+                if let Some(family) = self.families.get_mut(index as usize) {
+                    *family = Family::new(shown.name(), Shape::of(shown));
+                }
+                index
+            }
+            None => self.add_family(Family::new(shown.name(), Shape::of(shown))),
+        }
+    }
+
+    pub(super) fn add_family(&mut self, family: Family) -> u32 {
+        let index = self.families.len() as u32;
+        self.by_name.insert(family.name.clone(), index);
+        self.used[4] += family.memory();
+        self.families.push(family);
+        index
+    }
+
+    /// Finds the series of a snapshot among those that are kept: both are sorted by labels, so one
+    /// pass finds all, and makes those that are new.
+    fn align(&mut self, index: u32, shown: &snapshot::Family, now: u64, first: bool) {
+        let Some(family) = self.families.get_mut(index as usize) else { return };
+        let kept = std::mem::take(&mut family.sorted);
+        let mut current = std::mem::take(&mut family.current);
+        let shape = family.shape.clone();
+        current.clear();
+        let mut sorted = Vec::with_capacity(kept.len().max(shown.len()));
+        let mut kept = kept.into_iter().peekable();
+        let mut refused = 0;
+        let rows = shown.cells().chunks_exact(shown.stride());
+        for (entry, row) in walk(shown.shared_entries()).zip(rows) {
+            let labels = entry.text_str();
+            while let Some(id) = kept.next_if(|id| self.labels(*id) < labels) {
+                sorted.push(id);
+            }
+            let id = match kept.next_if(|id| self.labels(*id) == labels) {
+                Some(id) => id,
+                None if !self.is_wanted(shown.name(), entry) => NONE,
+                None => {
+                    let before = (first || entry.is_observed()).then(|| shape.cells(row).into());
+                    let birth = Birth { time: now, cells: before };
+                    self.admit(index, labels, &shape, Some(birth))
+                }
+            };
+            refused += usize::from(id == REFUSED);
+            if id < REFUSED {
+                sorted.push(id);
+            }
+            current.push(id);
+        }
+        sorted.extend(kept);
+        if let Some(family) = self.families.get_mut(index as usize) {
+            (family.sorted, family.current, family.refused) = (sorted, current, refused);
+            family.remember(shown);
+        }
+    }
+
+    fn labels(&self, id: u32) -> &str {
+        self.series.get(id as usize).and_then(Option::as_ref).map_or("", |series| &series.labels)
+    }
+
+    fn is_wanted(&self, name: &str, entry: &Entry) -> bool {
+        if self.only.is_empty() {
+            return true;
+        }
+        let labels: Vec<_> = key::parse(entry.text_str()).collect();
+        let labels: Vec<(&str, &str)> =
+            labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.only.iter().any(|matcher| matcher.matches(name, &labels))
+    }
+
+    /// Makes a series, if there is room for its open ends.
+    pub(super) fn admit(
+        &mut self,
+        family: u32,
+        labels: &str,
+        shape: &Shape,
+        birth: Option<Birth>,
+    ) -> u32 {
+        let reserve = shape.reserve();
+        if self.reserved + reserve > self.budget / 2 || self.hurry() {
+            return REFUSED;
+        }
+        let mut series = Series::new(labels, family, shape.open(), birth);
+        series.used = series.memory();
+        self.used[4] += series.used[4];
+        self.reserved += reserve;
+        if let Some(id) = self.free.pop() {
+            if let Some(place) = self.series.get_mut(id as usize) {
+                *place = Some(series);
+                return id;
+            }
+        }
+        self.series.push(Some(series));
+        (self.series.len() - 1) as u32
+    }
+
+    /// Whether open ends take too much of the budget.
+    fn hurry(&self) -> bool {
+        self.used[4] > self.budget / 2
+    }
+
+    /// Looks at some of the series: closes what is stale, forgets what is old.
+    fn sweep(&mut self, now: u64) {
+        let hurry = self.hurry();
+        let mut turn = turn(&self.timeline, &self.tiers, now, hurry);
+        let mut gone = Vec::new();
+        for _ in 0..self.series.len().div_ceil(SWEEP) {
+            let id = self.swept;
+            self.swept = (self.swept + 1) % self.series.len();
+            let Some(Some(series)) = self.series.get_mut(id) else { continue };
+            series.sweep(&mut turn);
+            account(id as u32, series, &mut turn, &mut self.used, &mut self.queues);
+            if series.is_empty() {
+                gone.push(id as u32);
+            }
+        }
+        self.remove(&gone);
+    }
+
+    /// Drops series with all that is kept of them.
+    pub(super) fn remove(&mut self, ids: &[u32]) {
+        let mut families = Vec::new();
+        for id in ids {
+            let Some(series) = self.series.get_mut(*id as usize).and_then(Option::take) else {
+                continue;
+            };
+            for (sum, used) in self.used.iter_mut().zip(series.used) {
+                *sum = sum.saturating_sub(used);
+            }
+            families.push(series.family);
+            let reserve =
+                self.families.get(series.family as usize).map_or(0, |f| f.shape.reserve());
+            self.reserved = self.reserved.saturating_sub(reserve);
+        }
+        families.sort_unstable();
+        families.dedup();
+        for index in families {
+            let Some(family) = self.families.get_mut(index as usize) else { continue };
+            let there = |id: &u32| self.series.get(*id as usize).is_some_and(Option::is_some);
+            family.sorted.retain(there);
+            family.current.iter_mut().filter(|id| !there(id)).for_each(|id| *id = NONE);
+        }
+        self.free.extend(ids);
+    }
+
+    /// Forgets the times of ticks that nothing refers to any more.
+    fn forget_times(&mut self, number: u64, now: u64) {
+        /// A run is at most this long, then stale, then swept.
+        const MOST: u64 = 2 * (Tier::Tick.samples() as u64) + STALE + 2 * SWEEP as u64;
+        let old = now.saturating_sub(self.tiers.keep(Tier::Tick));
+        let unneeded = self.timeline.tick_at(old).min(number.saturating_sub(MOST));
+        self.timeline.forget(unneeded);
+    }
+}
+
+/// Stands for a series that found no room.
+pub(super) const REFUSED: u32 = NONE - 1;
+
+pub(super) fn turn<'a>(
+    timeline: &'a Timeline,
+    tiers: &'a Tiers,
+    now: u64,
+    hurry: bool,
+) -> Turn<'a> {
+    Turn { timeline, tiers, now, hurry, early: 0, base: None, closed: Vec::new() }
+}
+
+/// Brings the books up to date after a series changed.
+pub(super) fn account(
+    id: u32,
+    series: &mut Series,
+    turn: &mut Turn<'_>,
+    used: &mut [usize; 5],
+    queues: &mut [VecDeque<(u32, u64)>; 4],
+) {
+    for (tier, first) in turn.closed.drain(..) {
+        queues[tier as usize].push_back((id, first));
+    }
+    let now = series.memory();
+    for ((sum, before), now) in used.iter_mut().zip(series.used).zip(now) {
+        *sum = (*sum + now).saturating_sub(before);
+    }
+    series.used = now;
+}

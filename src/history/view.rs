@@ -1,0 +1,255 @@
+//! A series as it was at one moment, for reading without a lock.
+
+use std::sync::Arc;
+
+use super::block::Block;
+use super::family::Shape;
+use super::gorilla::Word;
+use super::rollup::{KINDS, Rolling};
+use super::rows::Rows;
+use super::scalar::{Measure, growth};
+use super::series::{Birth, Series};
+use super::store::Store;
+use super::tier::{Tier, Tiers};
+use crate::buckets::Buckets;
+
+/// The times of ticks, shared by all views of a query.
+#[derive(Clone, Debug)]
+pub(super) struct Times {
+    first: u64,
+    times: Arc<[u64]>,
+    pub(super) tiers: Tiers,
+    pub(super) now: u64,
+}
+
+impl Times {
+    pub(super) fn of(store: &Store) -> Self {
+        let timeline = &store.timeline;
+        let (first, times) = (timeline.first(), timeline.times().collect());
+        Self { first, times, tiers: store.tiers, now: timeline.now() }
+    }
+
+    fn time(&self, tier: Tier, position: u64) -> Option<u64> {
+        match tier {
+            Tier::Tick => {
+                let index = position.checked_sub(self.first)?;
+                self.times.get(usize::try_from(index).ok()?).copied()
+            }
+            _ => Some(self.tiers.time(tier, position)),
+        }
+    }
+
+    /// How much time a sample of the tier stands for.
+    fn step(&self, tier: Tier) -> u64 {
+        if tier == Tier::Tick { 0 } else { self.tiers.step(tier) }
+    }
+}
+
+/// A sample, or what became of many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    /// The sample's time, or the end of the time it stands for.
+    pub(super) time: u64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) mean: f64,
+    pub(super) last: f64,
+    pub(super) count: u64,
+    /// How much a counter grew since the point before.
+    pub(super) growth: f64,
+}
+
+/// Blocks of a series, open ends too, by tier.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    blocks: [Vec<Block>; 4],
+    birth: Option<Birth>,
+    shape: Shape,
+}
+
+impl View {
+    /// Of what is between these moments, and a sample before them.
+    pub(super) fn of(series: &Series, shape: &Shape, from: u64, to: u64, times: &Times) -> Self {
+        let blocks = Tier::ALL.map(|tier| {
+            let time = |position| times.time(tier, position).unwrap_or(0);
+            let closed = series.past.of(tier);
+            // One more, for the sample before.
+            let start =
+                closed.partition_point(|block| time(block.end() - 1) < from).saturating_sub(1);
+            let begins = |block: &&Block| time(block.first).saturating_sub(times.step(tier)) <= to;
+            let open = series.open_block(tier).filter(|block| begins(&block));
+            closed.iter().skip(start).take_while(begins).cloned().chain(open).collect()
+        });
+        Self { blocks, birth: series.birth.clone(), shape: shape.clone() }
+    }
+
+    /// Calls back for each block, in order of time, with a function that gives the time of those of
+    /// its samples that no finer tier knows better. A coarse step that a finer tier knows a part of
+    /// is left out: the finer samples are worth more than what was before them in that step, and
+    /// what a counter grew by there shows in the first of them.
+    fn walk(
+        &self,
+        times: &Times,
+        mut visit: impl FnMut(Tier, &Block, &dyn Fn(u64) -> Option<u64>),
+    ) {
+        let mut end = u64::MAX;
+        let ends = Tier::ALL.map(|tier| {
+            let ends = end;
+            let first = self.blocks[tier as usize].first();
+            let first = first.and_then(|block| times.time(tier, block.first));
+            let before = |first: u64| first.saturating_sub(times.step(tier).max(1));
+            end = end.min(first.map_or(u64::MAX, before));
+            ends
+        });
+        for tier in Tier::ALL.into_iter().rev() {
+            let end = ends[tier as usize];
+            let time = |position| times.time(tier, position).filter(|time| *time <= end);
+            for block in &self.blocks[tier as usize] {
+                visit(tier, block, &time);
+            }
+        }
+    }
+
+    /// The samples of a counter or gauge, or how many observations a histogram held, in order of
+    /// time.
+    pub(super) fn points(&self, times: &Times) -> Vec<Point> {
+        let mut points = Points {
+            out: Vec::new(),
+            before: None,
+            birth: self.birth.as_ref(),
+            is_histogram: self.buckets().is_some(),
+        };
+        match &self.shape {
+            Shape::Scalar(measure) => self.walk(times, |tier, block, time| {
+                points.scalar(*measure, tier, block, time, times);
+            }),
+            Shape::Histogram(_) => self.rows(times, |stamp, row| {
+                let count = row.iter().skip(1).fold(0u64, |sum, count| sum.wrapping_add(*count));
+                points.sample(stamp.time, Word::Integer, count, stamp.step);
+            }),
+        }
+        points.out
+    }
+
+    /// The rows of a histogram, in order of time.
+    pub(super) fn rows(&self, times: &Times, mut visit: impl FnMut(Stamp, &[u64])) {
+        let Some(buckets) = self.buckets() else { return };
+        self.walk(times, |tier, block, time| {
+            let step = times.step(tier);
+            let Some(mut rows) = Rows::new(block, buckets.len() + 1) else { return };
+            while let Some((position, row)) = rows.next() {
+                if let Some(time) = time(position) {
+                    visit(Stamp { time, step }, row);
+                }
+            }
+        });
+    }
+
+    /// By how much each bucket of a histogram grew from row to row, in order of time.
+    pub(super) fn increases(&self, times: &Times, mut visit: impl FnMut(u64, &[u64])) {
+        let mut before: Option<Vec<u64>> = None;
+        let birth = self.birth.as_ref();
+        self.rows(times, |stamp, row| {
+            let counts = row.get(1..).unwrap_or_default();
+            let born = birth.filter(|birth| birth.is_at(stamp.time, stamp.step));
+            let base = match (&before, born.map(|birth| &birth.cells)) {
+                (Some(before), _) => Some(&before[..]),
+                (None, Some(cells)) => cells.as_ref().and_then(|cells| cells.get(1..)),
+                (None, None) => Some(counts),
+            };
+            let grown: Vec<u64> = match base {
+                Some(base) if base.iter().zip(counts).all(|(before, now)| before <= now) => {
+                    base.iter().zip(counts).map(|(before, now)| now - before).collect()
+                }
+                // It began from nothing, or began anew.
+                _ => counts.to_vec(),
+            };
+            before = Some(counts.to_vec());
+            visit(stamp.time, &grown);
+        });
+    }
+
+    /// The buckets of a histogram.
+    pub(super) fn buckets(&self) -> Option<&Buckets> {
+        match &self.shape {
+            Shape::Histogram(buckets) => Some(buckets),
+            Shape::Scalar(_) => None,
+        }
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+}
+
+/// The end of the time that a row stands for, and how long that is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    pub(super) time: u64,
+    step: u64,
+}
+
+struct Points<'a> {
+    out: Vec<Point>,
+    /// The sample or rollup before.
+    before: Option<(Word, u64)>,
+    birth: Option<&'a Birth>,
+    is_histogram: bool,
+}
+
+impl Points<'_> {
+    fn scalar(
+        &mut self,
+        measure: Measure,
+        tier: Tier,
+        block: &Block,
+        time: &dyn Fn(u64) -> Option<u64>,
+        times: &Times,
+    ) {
+        self.out.reserve(block.count());
+        if tier < Tier::Minutes {
+            let Some([words]) = block.columns([measure.word()]) else { return };
+            for (position, word) in block.positions().zip(words) {
+                if let Some(time) = time(position) {
+                    self.sample(time, measure.word(), word, times.step(tier));
+                }
+            }
+            return;
+        }
+        let Some([low, high, total, last, count]) = block.columns(KINDS) else { return };
+        let rows = low.into_iter().zip(high).zip(total).zip(last).zip(count);
+        for (position, ((((low, high), total), last), count)) in block.positions().zip(rows) {
+            if let Some(time) = time(position) {
+                let rolled = Rolling::from_words(position, [low, high, total, last, count]);
+                self.rollup(time, measure, &rolled);
+            }
+        }
+    }
+
+    fn sample(&mut self, time: u64, word: Word, sample: u64, step: u64) {
+        let value = word.to_f64(sample);
+        let birth = self.birth.filter(|birth| birth.is_at(time, step));
+        let base = birth.map(|birth| (word, birth.number(self.is_histogram)));
+        let growth = match self.before.replace((word, sample)).or(base) {
+            Some((kind, before)) if kind == word => growth(word, before, sample),
+            Some((kind, before)) => {
+                let before = kind.to_f64(before).to_bits();
+                growth(Word::Float, before, value.to_bits())
+            }
+            None => 0.0,
+        };
+        let (low, high, mean, last) = (value, value, value, value);
+        self.out.push(Point { time, low, high, mean, last, count: 1, growth });
+    }
+
+    fn rollup(&mut self, time: u64, measure: Measure, rolled: &Rolling) {
+        self.before = Some((Word::Float, rolled.last.to_bits()));
+        // The total of a counter is its growth, which tells nothing of its mean.
+        let mean = match measure.is_counter() {
+            true => rolled.low / 2.0 + rolled.high / 2.0,
+            false => rolled.total / rolled.count as f64,
+        };
+        let Rolling { low, high, last, count, total: growth, .. } = *rolled;
+        self.out.push(Point { time, low, high, mean, last, count, growth });
+    }
+}
