@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gpu::Watch;
 use nissa::Registry;
-use nissa::collect::{Devices, Gpu, Runner};
+use nissa::collect::{Gpu, Gpus, Runner};
 
 /// A copy of the trees that a test may change.
 struct Tree(PathBuf);
@@ -124,7 +124,7 @@ fn a_card_that_sleeps_is_up_and_not_asked() {
 #[test]
 fn only_chosen_cards_are_read() {
     let tree = Tree::new();
-    let mut watch = watch(&tree, |gpu| gpu.devices(Devices::listed(["0000:83:00.0"])));
+    let mut watch = watch(&tree, |gpu| gpu.devices(Gpus::listed(["0000:83:00.0"])));
     watch.collect();
     assert_eq!(watch.value("gpu_up{gpu=\"card0\""), None);
     assert_eq!(watch.value("gpu_up{gpu=\"card1\""), Some(1.0));

@@ -6,7 +6,9 @@ mod gpu;
 
 use std::time::Duration;
 
-use gpu::{DRIVER_NOT_LOADED, Stub, UNKNOWN, VERSION_MISMATCH, Watch, watch, watch_with};
+use gpu::{
+    DRIVER_NOT_LOADED, Stub, UNINITIALIZED, UNKNOWN, VERSION_MISMATCH, Watch, watch, watch_with,
+};
 use nissa::Registry;
 use nissa::collect::{Gpu, Runner};
 
@@ -88,6 +90,27 @@ fn a_gpu_that_answers_nothing_is_lost_whatever_it_says() {
     }
     watch.collect().collect();
     assert_eq!((up(&watch, 0), celsius(&watch, 0)), (Some(1.0), Some(50.0)));
+}
+
+#[test]
+fn a_library_that_the_program_has_shut_down_is_initialised_again() {
+    let stub = two();
+    let mut watch = watch(&stub);
+    watch.collect();
+    let everything = || ALL_CALLS.iter().chain(&["DeviceGetCount"]);
+    for (call, gpu) in everything().flat_map(|call| [(call, 0), (call, 1)]) {
+        stub.error(gpu, call, UNINITIALIZED);
+    }
+    watch.collect();
+    assert_eq!((up(&watch, 0), up(&watch, 1)), (Some(0.0), Some(0.0)));
+    assert_eq!(figures(&watch, 0), [""; 0]);
+    for (call, gpu) in everything().flat_map(|call| [(call, 0), (call, 1)]) {
+        stub.error(gpu, call, 0);
+    }
+    watch.collect_until("both are up", |watch| {
+        (up(watch, 0), up(watch, 1)) == (Some(1.0), Some(1.0))
+    });
+    assert_eq!(stub.live("inits"), 2);
 }
 
 const ALL_CALLS: [&str; 25] = [

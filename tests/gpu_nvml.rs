@@ -7,7 +7,7 @@ mod gpu;
 use std::time::Duration;
 
 use gpu::{NOT_SUPPORTED, Stub, UNKNOWN, UNSIGNED_INT, UNSIGNED_LONG_LONG, watch, watch_with};
-use nissa::collect::Devices;
+use nissa::collect::Gpus;
 use nissa::health::Health;
 
 /// What an accelerator under load might say.
@@ -323,7 +323,7 @@ fn parts_of_a_divided_gpu_are_shown_where_they_are_asked_for() {
 fn only_chosen_gpus_are_read() {
     let stub = h200();
     stub.count(3);
-    let devices = Devices::listed(["1", "GPU-00000002"]);
+    let devices = Gpus::listed(["1", "GPU-00000002"]);
     let mut watch = watch_with(&stub, |gpu| gpu.devices(devices));
     watch.collect();
     let up: Vec<_> = (0..3).map(|gpu| watch.value(&format!("gpu_up{{gpu=\"{gpu}\""))).collect();

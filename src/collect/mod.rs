@@ -38,7 +38,7 @@ pub use collector::Collector;
 pub use collectors::Collectors;
 pub use failures::{CollectionError, Failures};
 #[cfg(feature = "gpu")]
-pub use gpu::{Devices, Gpu};
+pub use gpu::{Gpu, Gpus};
 #[cfg(feature = "host")]
 pub use host::Host;
 pub use runner::Runner;

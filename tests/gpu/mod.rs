@@ -15,6 +15,7 @@ use nissa::collect::{Gpu, Runner};
 use nissa::{Registry, expose};
 
 /// NVML's return codes.
+pub(crate) const UNINITIALIZED: i32 = 1;
 pub(crate) const NOT_SUPPORTED: i32 = 3;
 pub(crate) const DRIVER_NOT_LOADED: i32 = 9;
 pub(crate) const VERSION_MISMATCH: i32 = 18;

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
-use super::devices::Devices;
+use super::gpus::Gpus;
 use super::library;
 use super::nvidia::{Extras, Nvidia};
 use super::source::{Found, Identity};
@@ -19,7 +19,7 @@ const MOST_SKIPPED: u32 = 63;
 
 pub(super) struct Finder {
     pub(super) path: Option<OsString>,
-    pub(super) devices: Devices,
+    pub(super) devices: Gpus,
     pub(super) extras: Extras,
     nvml: Option<&'static Nvml>,
     /// GPUs at the last look, if each could be asked.
@@ -48,7 +48,7 @@ impl Finding {
 }
 
 impl Finder {
-    pub(super) fn new(path: Option<OsString>, devices: Devices, extras: Extras) -> Self {
+    pub(super) fn new(path: Option<OsString>, devices: Gpus, extras: Extras) -> Self {
         Self { path, devices, extras, nvml: None, count: None, skip: 0, skipped: 0 }
     }
 

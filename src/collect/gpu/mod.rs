@@ -11,13 +11,13 @@ mod amd;
 #[path = "no_amd.rs"]
 mod amd;
 mod calls;
-mod devices;
 #[cfg(test)]
 mod documented;
 mod fields;
 mod finder;
 mod fleet;
 mod gpm;
+mod gpus;
 mod lane;
 mod library;
 mod metric;
@@ -41,7 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use devices::Devices;
+pub use gpus::Gpus;
 
 use fleet::{Fleet, Memories};
 use nvidia::Extras;
@@ -86,7 +86,7 @@ struct Settings {
     patience: Duration,
     lib_path: Option<OsString>,
     drm_path: PathBuf,
-    devices: Devices,
+    devices: Gpus,
     extras: Extras,
 }
 
@@ -99,7 +99,7 @@ impl Default for Gpu {
             patience: Duration::from_secs(10),
             lib_path: None,
             drm_path: PathBuf::from("/sys/class/drm"),
-            devices: Devices::all(),
+            devices: Gpus::all(),
             extras: Extras::default(),
         };
         Self { settings, memories: Memories::default(), fleet: None }
@@ -108,7 +108,7 @@ impl Default for Gpu {
 
 impl Gpu {
     /// Which GPUs to read (all).
-    pub fn devices(mut self, devices: Devices) -> Self {
+    pub fn devices(mut self, devices: Gpus) -> Self {
         self.settings.devices = devices;
         self
     }

@@ -20,6 +20,8 @@ pub(super) struct Panel {
     lost: Counter,
     processes: BTreeMap<u32, Observed<f64>>,
     parts: BTreeMap<String, Vec<Observed<f64>>>,
+    /// Where in the readings the memory's used and total bytes stand.
+    memory_places: Option<(usize, usize)>,
     /// The used share of the memory, as last read.
     memory: Option<f64>,
 }
@@ -60,6 +62,8 @@ impl Panel {
             info.set(1.0);
         }
         let shown = metrics.iter().map(|_| None).collect();
+        let place = |name| metrics.iter().position(|metric| metric.name == name);
+        let memory_places = place("gpu_memory_used_bytes").zip(place("gpu_memory_total_bytes"));
         Self {
             registry: registry.clone(),
             identity,
@@ -70,6 +74,7 @@ impl Panel {
             lost,
             processes: BTreeMap::new(),
             parts: BTreeMap::new(),
+            memory_places,
             memory: None,
         }
     }
@@ -148,16 +153,14 @@ impl Panel {
     }
 
     fn note_memory(&mut self, readings: &Readings) {
-        let value = |name| {
-            let index = self.metrics.iter().position(|metric| metric.name == name)?;
-            match readings.values.get(index)? {
-                Seen::Whole(bytes) => Some(*bytes as f64),
-                _ => None,
-            }
+        let bytes = |place: usize| match readings.values.get(place) {
+            Some(Seen::Whole(bytes)) => Some(*bytes as f64),
+            _ => None,
         };
-        let used = value("gpu_memory_used_bytes");
-        let total = value("gpu_memory_total_bytes").filter(|total| *total > 0.0);
-        self.memory = used.zip(total).map(|(used, total)| used / total);
+        self.memory = self.memory_places.and_then(|(used, total)| {
+            let total = bytes(total).filter(|total| *total > 0.0)?;
+            Some(bytes(used)? / total)
+        });
     }
 
     fn show_processes(&mut self, processes: &[(u32, u64)]) {

@@ -3,16 +3,16 @@
 /// Which GPUs to read: all, some, or those this process may use.
 ///
 /// ```
-/// use nissa::collect::{Devices, Gpu};
+/// use nissa::collect::{Gpus, Gpu};
 ///
-/// let first_and_that = Devices::listed(["0", "GPU-8932f937"]);
+/// let first_and_that = Gpus::listed(["0", "GPU-8932f937"]);
 /// let gpu = Gpu::default().devices(first_and_that);
 /// # drop(gpu);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Devices(Option<Vec<String>>);
+pub struct Gpus(Option<Vec<String>>);
 
-impl Devices {
+impl Gpus {
     /// Every GPU that the driver shows.
     pub fn all() -> Self {
         Self(None)
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn visible(list: &str) -> Vec<u32> {
-        let devices = Devices::parse(list);
+        let devices = Gpus::parse(list);
         let is_visible = |number: &u32| {
             devices.include(&number.to_string(), &format!("GPU-{number}aaa-bbb"), "")
         };
@@ -102,14 +102,14 @@ mod tests {
 
     #[test]
     fn a_number_is_not_the_beginning_of_another() {
-        let devices = Devices::listed(["1"]);
+        let devices = Gpus::listed(["1"]);
         assert!(devices.include("1", "GPU-f", ""));
         assert!(!devices.include("10", "GPU-1", ""));
     }
 
     #[test]
     fn a_bus_id_names_a_gpu_in_any_case() {
-        let devices = Devices::listed(["00000000:1b:00.0"]);
+        let devices = Gpus::listed(["00000000:1b:00.0"]);
         assert!(devices.include("0", "GPU-f", "00000000:1B:00.0"));
         assert!(!devices.include("1", "GPU-f", ""));
     }
@@ -117,7 +117,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_list_is_read(list in ".*") {
-            let _ = Devices::parse(&list).include("0", "GPU-0", "");
+            let _ = Gpus::parse(&list).include("0", "GPU-0", "");
         }
     }
 }
