@@ -14,8 +14,8 @@ use nissa::server::Server;
 
 /// Some megabytes: more than the sockets of both sides take in without anybody reading.
 fn large(endpoint: &Endpoint) -> usize {
-    let value = "v".repeat(200);
-    for index in 0..60_000 {
+    let value = "v".repeat(3000);
+    for index in 0..5000 {
         let labels = [("index", &*index.to_string()), ("value", &*value)];
         endpoint.registry.counter(&format!("large_{}_total", index % 40), &labels).increment(1);
     }

@@ -219,11 +219,10 @@ impl Handler {
         names.dedup();
         let accepted = combined(asked.headers, &header::ACCEPT_ENCODING);
         let encoding = Encoding::negotiate(&accepted);
-        let Some(page) = self.shared.pages.ask(Wanted { form, encoding, names }) else {
+        let wanted = Wanted { form, encoding, names };
+        let Some((bytes, encoding)) = self.shared.pages.page(wanted).await else {
             return self.busy();
         };
-        // No page: the memory for it was not there, or slow readers hold all there may be.
-        let Ok((bytes, encoding)) = page.await else { return self.busy() };
         let reply = Reply::new(StatusCode::OK, form.content_type(), bytes)
             .with(header::VARY, "Accept, Accept-Encoding");
         match encoding.name() {

@@ -7,6 +7,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -15,6 +17,7 @@ use super::buffers::Buffers;
 use super::crew::Crew;
 use super::encoding::{Encoding, WORTH_COMPRESSING};
 use super::forms::Form;
+use crate::clock;
 use crate::registry::Registry;
 use crate::snapshot::{Family, Snapshot};
 use crate::sync::Mutex;
@@ -54,13 +57,18 @@ pub(super) struct Limits {
     pub(super) waiting: usize,
 }
 
-#[derive(Default)]
 struct State {
     waiting: Vec<Asked>,
     writing: bool,
+    /// The time that the last writing took.
+    cost: Duration,
     /// How long pages were the last time, by form and encoding.
     lengths: Vec<(Form, Encoding, usize)>,
 }
+
+/// Writing that takes less than this is done on the spot: handing it to a thread and back costs a
+/// good part of it, and nobody notices a thread that is away for so long.
+const QUICK: Duration = Duration::from_millis(1);
 
 /// One page may be larger than the limit on all of them, and a second one begun meanwhile.
 const ALWAYS_ALLOWED: usize = 2;
@@ -74,16 +82,32 @@ impl Pages {
         Self {
             registry: registry.clone(),
             crew: Crew::new("nissa-pages", 1, 1),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                waiting: Vec::new(),
+                writing: false,
+                // Until it is known.
+                cost: Duration::MAX,
+                lengths: Vec::new(),
+            }),
             buffers: Arc::default(),
             limits,
             relieve: Box::new(relieve),
         }
     }
 
-    /// A page as things are from now on; `None` if too many wait already. A receiver that gets
-    /// nothing tells of a panic, or of memory that was not there.
-    pub(super) fn ask(self: &Arc<Self>, wanted: Wanted) -> Option<oneshot::Receiver<Page>> {
+    /// A page as things are from now on; `None` if too many wait already, a page could not be
+    /// written, or there is no memory for it.
+    pub(super) async fn page(self: &Arc<Self>, wanted: Wanted) -> Option<Page> {
+        let receiver = self.enqueue(wanted)?;
+        if self.state.lock().cost <= QUICK {
+            // All whose requests are there already are to ask first.
+            yield_once().await;
+        }
+        self.begin();
+        receiver.await.ok()
+    }
+
+    fn enqueue(&self, wanted: Wanted) -> Option<oneshot::Receiver<Page>> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state.lock();
         let waiting: usize = state.waiting.iter().map(|(_, senders)| senders.len()).sum();
@@ -94,16 +118,25 @@ impl Pages {
             Some((_, senders)) => senders.push(sender),
             None => state.waiting.push((wanted, vec![sender])),
         }
-        if std::mem::replace(&mut state.writing, true) {
-            return Some(receiver);
+        Some(receiver)
+    }
+
+    /// Has somebody write for those who wait, if nobody does.
+    fn begin(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        if state.waiting.is_empty() || std::mem::replace(&mut state.writing, true) {
+            return;
         }
+        let quick = state.cost <= QUICK;
         drop(state);
+        if quick {
+            return self.write_all();
+        }
         let pages = Arc::clone(self);
         // Without a thread it is done here: late is better than never.
         if let Err(job) = self.crew.submit(Box::new(move || pages.write_all())) {
             job();
         }
-        Some(receiver)
     }
 
     /// Serves all who wait, until nobody does.
@@ -118,8 +151,10 @@ impl Pages {
             drop(state);
             asked.iter_mut().for_each(|(_, senders)| senders.retain(|it| !it.is_closed()));
             asked.retain(|(_, senders)| !senders.is_empty());
+            let start = clock::now();
             // Who gets nothing learns of a panic by that; the next are not to suffer from it.
             let _ = catch_unwind(AssertUnwindSafe(|| self.write(asked)));
+            self.state.lock().cost = clock::since(start);
         }
     }
 
@@ -211,6 +246,19 @@ impl Pages {
     pub(super) fn stop(&self, deadline: std::time::Instant) -> bool {
         self.crew.stop(deadline)
     }
+}
+
+/// Lets everybody else on this runtime have a turn.
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
 }
 
 /// Whether one of these names is the metric's, or that of one of its lines: who asks has seen the
