@@ -1,7 +1,6 @@
 //! What `/metrics` and `/metrics.json` are written as.
 
-use super::json;
-use crate::expose::Format;
+use crate::expose::{self, Format};
 use crate::snapshot::Snapshot;
 
 /// A form of the page.
@@ -22,7 +21,7 @@ impl Form {
     pub(super) fn write(self, snapshot: &Snapshot, out: &mut Vec<u8>) {
         match self {
             Self::Exposition(format) => format.encode_into(snapshot, out),
-            Self::Json => json::write(snapshot, out),
+            Self::Json => expose::json_into(snapshot, out),
         }
     }
 }

@@ -26,7 +26,6 @@ mod encoding;
 mod forms;
 mod framing;
 mod handler;
-mod json;
 mod listen;
 mod meters;
 mod pages;

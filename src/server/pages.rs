@@ -18,8 +18,9 @@ use super::crew::Crew;
 use super::encoding::{Encoding, WORTH_COMPRESSING};
 use super::forms::Form;
 use crate::clock;
+use crate::expose::is_named;
 use crate::registry::Registry;
-use crate::snapshot::{Family, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::sync::Mutex;
 
 /// What a scraper asks for.
@@ -129,60 +130,57 @@ impl Pages {
         }
         let quick = state.cost <= QUICK;
         drop(state);
-        if quick {
-            return self.write_all();
+        // Who comes meanwhile, on another thread of the caller's runtime, is not waited for here.
+        if quick && self.write_next() {
+            return;
         }
         let pages = Arc::clone(self);
         // Without a thread it is done here: late is better than never.
-        if let Err(job) = self.crew.submit(Box::new(move || pages.write_all())) {
+        if let Err(job) = self.crew.submit(Box::new(move || while !pages.write_next() {})) {
             job();
         }
     }
 
-    /// Serves all who wait, until nobody does.
-    fn write_all(&self) {
-        loop {
-            let mut state = self.state.lock();
-            let mut asked = std::mem::take(&mut state.waiting);
-            if asked.is_empty() {
-                state.writing = false;
-                return;
-            }
-            drop(state);
-            asked.iter_mut().for_each(|(_, senders)| senders.retain(|it| !it.is_closed()));
-            asked.retain(|(_, senders)| !senders.is_empty());
-            let start = clock::now();
-            // Who gets nothing learns of a panic by that; the next are not to suffer from it.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.write(asked)));
-            self.state.lock().cost = clock::since(start);
-        }
+    /// Serves all who wait now. True if nobody waits afterwards, and so nobody writes any more.
+    fn write_next(&self) -> bool {
+        let mut asked = std::mem::take(&mut self.state.lock().waiting);
+        asked.iter_mut().for_each(|(_, senders)| senders.retain(|it| !it.is_closed()));
+        asked.retain(|(_, senders)| !senders.is_empty());
+        let start = clock::now();
+        // Who gets nothing learns of a panic by that; the next are not to suffer from it.
+        let written = catch_unwind(AssertUnwindSafe(|| self.write(asked)));
+        let mut state = self.state.lock();
+        state.cost = if written.is_ok() { clock::since(start) } else { Duration::MAX };
+        state.writing = !state.waiting.is_empty();
+        !state.writing
     }
 
-    /// One snapshot for all, one text for all who asked for the same.
+    /// One snapshot for all who want everything, one text for all who asked for the same.
     fn write(&self, mut asked: Vec<Asked>) {
-        if asked.is_empty() {
-            return;
-        }
-        let snapshot = self.registry.snapshot();
+        let mut whole = None;
         while let Some((first, _)) = asked.first() {
             let (form, names) = (first.form, first.names.clone());
             let same = |wanted: &Wanted| wanted.form == form && wanted.names == names;
             let (now, later) = asked.into_iter().partition(|(wanted, _)| same(wanted));
             asked = later;
-            if let Some(plain) = self.plain(form, &names, &snapshot) {
+            let plain = if names.is_empty() {
+                self.plain(form, whole.get_or_insert_with(|| self.registry.snapshot()), true)
+            } else {
+                let some = self.registry.snapshot_of(|name| is_named(&names, name));
+                self.plain(form, &some, false)
+            };
+            if let Some(plain) = plain {
                 self.hand_out(form, plain, now);
             }
         }
     }
 
     /// The page without compression.
-    fn plain(&self, form: Form, names: &[String], snapshot: &Snapshot) -> Option<Vec<u8>> {
-        let mut buffer = self.room(form, Encoding::Identity, names.is_empty())?;
-        if names.is_empty() {
-            form.write(snapshot, &mut buffer);
+    fn plain(&self, form: Form, snapshot: &Snapshot, whole: bool) -> Option<Vec<u8>> {
+        let mut buffer = self.room(form, Encoding::Identity, whole)?;
+        form.write(snapshot, &mut buffer);
+        if whole {
             self.remember(form, Encoding::Identity, buffer.len());
-        } else {
-            form.write(&snapshot.only(|family| is_wanted(family, names)), &mut buffer);
         }
         Some(buffer)
     }
@@ -259,23 +257,6 @@ async fn yield_once() {
         Poll::Pending
     })
     .await
-}
-
-/// Whether one of these names is the metric's, or that of one of its lines: who asks has seen the
-/// page, on which `x` is `x_total`, or `x_bucket`, `x_sum` and `x_count`.
-fn is_wanted(family: &Family, names: &[String]) -> bool {
-    const ENDINGS: [&str; 6] = ["_total", "_bucket", "_sum", "_count", "_created", "_info"];
-    let written = crate::escape::underscores(family.name(), crate::key::is_legal_name);
-    let is_it = |name: &str| {
-        let short = name.strip_suffix("_total").filter(|short| !short.is_empty());
-        [family.name(), &written].into_iter().any(|own| {
-            own == name || own.strip_suffix("_total") == Some(name) || Some(own) == short
-        })
-    };
-    names.iter().any(|name| {
-        let line_of = |ending: &&str| name.strip_suffix(*ending).is_some_and(is_it);
-        is_it(name) || ENDINGS.iter().any(line_of)
-    })
 }
 
 fn send(page: &Bytes, encoding: Encoding, senders: Vec<oneshot::Sender<Page>>) {

@@ -116,13 +116,6 @@ impl Snapshot {
         self.family(name)?.quantile(q)
     }
 
-    /// The metrics that `keep` says, with all their series.
-    #[allow(dead_code, reason = "of the endpoint, which a feature brings")]
-    pub(crate) fn only(&self, keep: impl Fn(&Family) -> bool) -> Self {
-        let families = self.families.iter().filter(|family| keep(family)).cloned().collect();
-        Self { families, global_labels: Arc::clone(&self.global_labels) }
-    }
-
     /// The labels that every series shows unless it has one of that name itself.
     pub fn global_labels(&self) -> &[(String, String)] {
         &self.global_labels
