@@ -50,6 +50,7 @@ fn formats(criterion: &mut Criterion, name: &str, snapshot: &Snapshot) {
         ("text", Format::TEXT),
         ("text_utf8", Format::TEXT_1.escaping(Escaping::AllowUtf8)),
         ("openmetrics", Format::OPENMETRICS_1),
+        ("openmetrics2", Format::OPENMETRICS_2),
         ("protobuf", Format::PROTOBUF),
     ];
     for (format_name, format) in formats {

@@ -74,6 +74,9 @@ impl Descriptor {
 /// A counted pointer to a series: 28 bytes and the labels' text. Which metric it is of, whoever
 /// holds it knows.
 /// Its cells are given back when the last pointer goes.
+///
+/// Behind the text stand four bytes that say when it was made: in the head, alignment would make
+/// eight of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry(ThinArc<Head, u8>);
 
@@ -85,9 +88,10 @@ struct Head {
     hidden: AtomicBool,
     labels: u8,
     flags: u8,
-    /// When it was made, in sixteenths of a second by the registry's clock.
-    born: u32,
 }
+
+/// When a series was made, in sixteenths of a second by the registry's clock: a `u32`.
+type Born = [u8; 4];
 
 /// States of a series. In the output;
 const LIVE: u8 = 0;
@@ -133,9 +137,29 @@ impl Entry {
                 | flag(MORTAL, nature.mortal || nature.observed)
                 | flag(COUNTED, nature.counted)
                 | flag(OBSERVED, nature.observed),
-            born: sixteenths(born),
         };
-        Self(ThinArc::from_header_and_slice(head, labels.text.as_bytes()))
+        let text = labels.text.as_bytes();
+        let length = text.len() + size_of::<Born>();
+        // On the stack, so that a new series is one allocation.
+        let mut few = [0; 256];
+        let mut many = Vec::new();
+        let bytes = few.get_mut(..length).unwrap_or_else(|| {
+            many.resize(length, 0);
+            &mut many
+        });
+        let (room, born_room) = bytes.split_at_mut(text.len());
+        room.copy_from_slice(text);
+        born_room.copy_from_slice(&sixteenths(born).to_ne_bytes());
+        Self(ThinArc::from_header_and_slice(head, bytes))
+    }
+
+    /// The text, and when it was made.
+    #[inline]
+    fn parts(&self) -> (&[u8], Born) {
+        match self.0.slice.split_last_chunk() {
+            Some((text, born)) => (text, *born),
+            None => (&[], [0; 4]),
+        }
     }
 
     #[inline]
@@ -182,7 +206,7 @@ impl Entry {
     /// The same, in sixteenths of a second.
     #[inline]
     pub(crate) fn born_raw(&self) -> u32 {
-        self.0.header.header.born
+        u32::from_ne_bytes(self.parts().1)
     }
 
     /// Asks for the memory of a series that will be read soon.
@@ -196,11 +220,11 @@ impl Entry {
     /// The canonical labels.
     #[inline]
     pub(crate) fn text(&self) -> &[u8] {
-        &self.0.slice
+        self.parts().0
     }
 
     pub(crate) fn text_str(&self) -> &str {
-        std::str::from_utf8(&self.0.slice).unwrap_or_default()
+        std::str::from_utf8(self.text()).unwrap_or_default()
     }
 
     /// Whether the labels can be compared with unescaped ones byte by byte.
@@ -219,7 +243,7 @@ impl Entry {
     #[inline]
     pub(crate) fn matches(&self, labels: &[(&str, &str)]) -> bool {
         let head = &self.0.header.header;
-        self.has(PLAIN) && key::matches(&self.0.slice, usize::from(head.labels), labels)
+        self.has(PLAIN) && key::matches(self.text(), usize::from(head.labels), labels)
     }
 
     /// Whether these are the values of this series' labels, in the order of their names, which
@@ -231,7 +255,7 @@ impl Entry {
     ) -> bool {
         self.has(PLAIN)
             && usize::from(self.0.header.header.labels) == values.len()
-            && key::values_match(&self.0.slice, values)
+            && key::values_match(self.text(), values)
     }
 
     fn state(&self) -> &AtomicU8 {

@@ -63,3 +63,24 @@ fn no_series_has_a_label_that_is_asked_for_twice() {
     assert_eq!(snapshot.get("c_total", &[("b", "2"), ("a", "1"), ("b", "2")]), None);
     assert_eq!(snapshot.get("c_total", &[("a", "1"), ("b", "2")]), Some(Value::Counter(9)));
 }
+
+#[test]
+fn a_snapshot_of_some_metrics_holds_those_and_no_others() {
+    let registry = Registry::new();
+    for name in ["a_total", "b_total", "c_total"] {
+        registry.counter(name, &[]).increment(1);
+    }
+    let names = |snapshot: &nissa::Snapshot| -> Vec<String> {
+        snapshot.families().map(|family| family.name().to_owned()).collect()
+    };
+    let some = registry.snapshot_of(|name| {
+        // Whoever chooses may record meanwhile.
+        registry.counter("asked_total", &[("name", name)]).increment(1);
+        name != "b_total"
+    });
+    assert_eq!(names(&some), ["a_total", "c_total"]);
+    let asked = registry.snapshot();
+    assert_eq!(asked.value("asked_total"), Some(3.0));
+    assert_eq!(some.get("c_total", &[]), asked.get("c_total", &[]));
+    assert_eq!(names(&registry.snapshot_of(|_| false)), [""; 0]);
+}
