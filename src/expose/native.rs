@@ -33,9 +33,9 @@ impl Native {
     /// run: they take less room than a new one.
     ///
     /// What lies above the range counts in the bucket behind the last.
-    pub(super) fn spans(self, counts: &[u64]) -> Vec<Span> {
+    pub(super) fn spans(self, counts: &[u64], spans: &mut Vec<Span>) {
         const GAP: usize = 2;
-        let mut spans: Vec<Span> = Vec::new();
+        spans.clear();
         for (index, _) in counts.iter().enumerate().skip(1).filter(|(_, count)| **count > 0) {
             match spans.last_mut() {
                 Some(last) if index - last.buckets.end <= GAP => last.buckets.end = index + 1,
@@ -48,7 +48,6 @@ impl Native {
                 }
             }
         }
-        spans
     }
 }
 
@@ -60,7 +59,9 @@ mod tests {
     fn runs_begin_where_three_or_more_are_empty() {
         let native = Native { schema: 3, first: -240, zero_threshold: 1e-9 };
         let spans = |counts: &[u64]| -> Vec<(i64, std::ops::Range<usize>)> {
-            native.spans(counts).into_iter().map(|span| (span.offset, span.buckets)).collect()
+            let mut spans = Vec::new();
+            native.spans(counts, &mut spans);
+            spans.into_iter().map(|span| (span.offset, span.buckets)).collect()
         };
         assert_eq!(spans(&[7, 0, 0]), [], "the lowest is the zero bucket");
         assert_eq!(spans(&[0, 5, 0, 0, 2]), [(-239, 1..5)]);
@@ -75,7 +76,9 @@ mod tests {
         // Bucket 0 on the endless scale ends at 1.
         let mut counts = vec![0; buckets.len()];
         counts[buckets.index(1.0)] = 1;
-        assert_eq!(native.spans(&counts)[0].offset, 0);
+        let mut spans = Vec::new();
+        native.spans(&counts, &mut spans);
+        assert_eq!(spans[0].offset, 0);
         assert!(Native::of(&Buckets::default()).is_none());
     }
 }

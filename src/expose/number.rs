@@ -1,5 +1,6 @@
 //! Numbers as text: the shortest that reads back as the same number.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// Doubles up to here that are whole are written as integers; all of them are exact.
@@ -93,7 +94,14 @@ pub(super) fn to_string(value: f64) -> String {
 
 /// Seconds since 1970 to the millisecond, which a double could not tell for certain.
 pub(super) fn seconds(unix: Duration) -> String {
-    format!("{}.{:03}", unix.as_secs(), unix.subsec_millis())
+    let mut text = String::new();
+    push_seconds(&mut text, unix);
+    text
+}
+
+pub(super) fn push_seconds(text: &mut String, unix: Duration) {
+    // Writing into a string cannot fail.
+    let _ = write!(text, "{}.{:03}", unix.as_secs(), unix.subsec_millis());
 }
 
 /// A double as OpenMetrics wants it in `le` and `quantile`, so that all exposers write a bound the

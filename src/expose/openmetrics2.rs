@@ -6,11 +6,9 @@
 //! has to be shown as `unknown`. Exponential buckets are native ones alone: the format wants of
 //! classic buckets that all are there, and these are hundreds.
 
-use std::time::Duration;
-
 use super::line::{Name, Output, Piece};
 use super::names::{self, Labels};
-use super::native::Native;
+use super::native::{Native, Span};
 use super::number::{self, LONGEST, canonical};
 use super::openmetrics::header;
 use crate::buckets::Buckets;
@@ -34,14 +32,16 @@ pub(super) fn write(snapshot: &Snapshot, escaping: Escaping, out: &mut Vec<u8>) 
 
 /// One line a series.
 fn lines(family: &Family, name: &Name, labels: &Labels<'_>, page: &mut Output<'_>) {
-    let composite = family.buckets().map(Composite::new);
+    let mut composite = family.buckets().map(Composite::new);
     let mut value = Text::default();
     let mut tail = Tail::default();
     for series in family.series() {
         let text = labels.text(&series);
         tail.write(&series, labels);
         value.0.clear();
-        if let (Some(composite), Value::Distribution(distribution)) = (&composite, series.value()) {
+        if let (Some(composite), Value::Distribution(distribution)) =
+            (&mut composite, series.value())
+        {
             composite.write(distribution, &mut value);
         }
         let room = tail.text.len() + value.0.len();
@@ -64,7 +64,7 @@ fn lines(family: &Family, name: &Name, labels: &Labels<'_>, page: &mut Output<'_
 struct Tail {
     text: String,
     /// The start time in `text`; most series share theirs with the one before.
-    start: Option<Duration>,
+    born: Option<u32>,
     /// How much of `text` is the start time.
     length: usize,
 }
@@ -72,10 +72,13 @@ struct Tail {
 impl Tail {
     fn write(&mut self, series: &Series<'_>, labels: &Labels<'_>) {
         self.text.truncate(self.length);
-        let start = series.start();
-        if start != self.start {
-            self.text = start.map_or(String::new(), |at| format!(" st@{}", number::seconds(at)));
-            self.start = start;
+        if series.born() != self.born {
+            self.born = series.born();
+            self.text.clear();
+            if let Some(start) = series.start() {
+                self.text.push_str(" st@");
+                number::push_seconds(&mut self.text, start);
+            }
             self.length = self.text.len();
         }
         for exemplar in series.exemplars().filter_map(|exemplar| labels.exemplar(exemplar)) {
@@ -90,6 +93,8 @@ struct Composite<'a> {
     native: Option<Native>,
     /// Each classic bucket's bound, or each quantile, with its colon.
     keys: Vec<String>,
+    /// Room for one series' spans, used again for the next.
+    spans: Vec<Span>,
 }
 
 impl<'a> Composite<'a> {
@@ -101,17 +106,20 @@ impl<'a> Composite<'a> {
             None if native.is_some() => Vec::new(),
             None => (0..buckets.len()).map(|index| key(buckets.upper_bound(index))).collect(),
         };
-        Self { buckets, native, keys }
+        Self { buckets, native, keys, spans: Vec::new() }
     }
 
     /// `{count:…,sum:…,…}`
-    fn write(&self, distribution: Distribution<'_>, out: &mut Text) {
+    fn write(&mut self, distribution: Distribution<'_>, out: &mut Text) {
         out.raw("{count:");
         out.integer(distribution.count());
         out.raw(",sum:");
         out.number(distribution.sum());
         match (self.native, self.buckets.quantiles()) {
-            (Some(native), _) => native_buckets(native, distribution.counts(), out),
+            (Some(native), _) => {
+                native.spans(distribution.counts(), &mut self.spans);
+                native_buckets(native, &self.spans, distribution.counts(), out);
+            }
             (None, Some(quantiles)) => {
                 let value = |q: &f64| distribution.quantile(*q).unwrap_or(f64::NAN);
                 out.raw(",quantile:[");
@@ -136,14 +144,13 @@ impl<'a> Composite<'a> {
     }
 }
 
-fn native_buckets(native: Native, counts: &[u64], out: &mut Text) {
+fn native_buckets(native: Native, spans: &[Span], counts: &[u64], out: &mut Text) {
     out.raw(",schema:");
     out.integer(u64::from(native.schema));
     out.raw(",zero_threshold:");
     out.number(native.zero_threshold);
     out.raw(",zero_count:");
     out.integer(counts.first().copied().unwrap_or(0));
-    let spans = native.spans(counts);
     if spans.is_empty() {
         return;
     }

@@ -50,6 +50,11 @@ impl<'a> Message<'a> {
         Self { room, at }
     }
 
+    /// A message in room that is no page's.
+    pub(super) fn alone(room: &'a mut [u8]) -> Self {
+        Self { room, at: 0 }
+    }
+
     #[inline]
     pub(super) fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some(room) = self.room.get_mut(self.at..).and_then(|room| room.first_chunk_mut()) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::line::Output;
 use super::names::{self, Labels};
-use super::native::Native;
+use super::native::{Native, Span};
 use super::proto::{LONGEST, Message, Open, bytes, double, double_field, find, integer};
 use crate::buckets::Buckets;
 use crate::entry::Kind;
@@ -49,6 +49,8 @@ struct Scheme<'a> {
     native: Option<Native>,
     /// `Bucket.upper_bound` of each.
     bounds: Vec<[u8; 9]>,
+    /// Room for one series' spans, used again for the next.
+    spans: Vec<Span>,
 }
 
 impl<'a> Scheme<'a> {
@@ -56,7 +58,7 @@ impl<'a> Scheme<'a> {
         const UPPER_BOUND: u8 = double(2);
         let bound = |index| double_field(UPPER_BOUND, buckets.upper_bound(index));
         let bounds = (0..buckets.len()).map(bound).collect();
-        Self { buckets, native: Native::of(buckets), bounds }
+        Self { buckets, native: Native::of(buckets), bounds, spans: Vec::new() }
     }
 }
 
@@ -160,7 +162,7 @@ impl Writer<'_> {
                 message.close(open);
             }
             Value::Distribution(distribution) => {
-                let Some(scheme) = &self.buckets else { return };
+                let Some(scheme) = &mut self.buckets else { return };
                 let open = if scheme.buckets.quantiles().is_some() {
                     let open = message.open(SUMMARY, 128);
                     summary(scheme, distribution, message);
@@ -266,7 +268,7 @@ fn summary(scheme: &Scheme<'_>, distribution: Distribution<'_>, message: &mut Me
 
 /// `Histogram`.
 fn histogram(
-    scheme: &Scheme<'_>,
+    scheme: &mut Scheme<'_>,
     distribution: Distribution<'_>,
     exemplars: &[(usize, Vec<u8>)],
     message: &mut Message<'_>,
@@ -302,13 +304,13 @@ fn histogram(
     message.integer(COUNT, below);
     message.double(SUM, distribution.sum());
     if let Some(native) = scheme.native {
-        self::native(native, counts, exemplars, message);
+        self::native((native, &mut scheme.spans), counts, exemplars, message);
     }
 }
 
 /// The fields of a `Histogram` that make it a native one.
 fn native(
-    native: Native,
+    (native, spans): (Native, &mut Vec<Span>),
     counts: &[u64],
     exemplars: &[(usize, Vec<u8>)],
     message: &mut Message<'_>,
@@ -323,8 +325,8 @@ fn native(
     message.signed(SCHEMA, i64::from(native.schema));
     message.double(ZERO_THRESHOLD, native.zero_threshold);
     message.integer(ZERO_COUNT, counts.first().copied().unwrap_or(0));
-    let spans = native.spans(counts);
-    for span in &spans {
+    native.spans(counts, spans);
+    for span in &*spans {
         let open = message.open(SPAN, 4);
         message.signed(integer(1), span.offset);
         message.integer(integer(2), span.buckets.len() as u64);
@@ -365,14 +367,9 @@ impl Stamp {
 
     #[cold]
     fn encode(&mut self, key: u8, series: &Series<'_>) {
-        let mut bytes = Vec::new();
-        let mut page = Output::new(&mut bytes);
-        let mut message = Message::on(&mut page, FRAME);
+        let mut message = Message::alone(&mut self.bytes);
         timestamp(key, series.start().unwrap_or_default(), &mut message);
-        page.len = message.at;
-        drop(page);
-        self.length = bytes.len().min(self.bytes.len());
-        self.bytes[..self.length].copy_from_slice(&bytes[..self.length]);
+        self.length = message.at;
     }
 }
 
