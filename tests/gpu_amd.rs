@@ -32,6 +32,14 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// Makes a file one that opens and cannot be read, as a folder is.
+    fn spoil(&self, file: &Path) {
+        fs::remove_file(file).unwrap();
+        fs::create_dir(file).unwrap();
+    }
+}
+
 impl Drop for Tree {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
@@ -138,4 +146,36 @@ fn cards_of_others_and_outputs_are_no_amd_gpus() {
     watch.collect();
     let ups = watch.page().into_iter().filter(|line| line.starts_with("gpu_up")).count();
     assert_eq!(ups, 1);
+}
+
+#[test]
+fn a_file_that_fails_is_absent_and_counted_and_harms_no_other() {
+    let tree = Tree::new();
+    tree.spoil(&tree.0.join("card0/device/gpu_busy_percent"));
+    let mut watch = watch(&tree, |gpu| gpu);
+    watch.collect().collect();
+    assert_eq!(watch.value("gpu_utilization_ratio{gpu=\"card0\""), None);
+    assert_eq!(watch.value("gpu_power_watts{gpu=\"card0\""), Some(37.0));
+    assert_eq!(watch.errors("gpu_busy_percent"), Some(2.0));
+    assert_eq!(watch.value("gpu_up{gpu=\"card0\""), Some(1.0));
+}
+
+#[test]
+fn a_card_that_answers_nothing_is_down() {
+    let tree = Tree::new();
+    let device = tree.0.join("card1/device");
+    for folder in [device.clone(), device.join("hwmon/hwmon7")] {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let kept = ["vendor", "uevent", "product_name", "name", "temp2_label", "temp3_label"];
+            let name = entry.file_name().into_string().unwrap();
+            if entry.path().is_file() && !kept.contains(&&*name) {
+                tree.spoil(&entry.path());
+            }
+        }
+    }
+    let mut watch = watch(&tree, |gpu| gpu);
+    watch.collect();
+    assert_eq!(watch.value("gpu_up{gpu=\"card1\""), Some(0.0));
+    assert_eq!(watch.value("gpu_up{gpu=\"card0\""), Some(1.0));
+    assert_eq!(watch.value("gpu_lost_total{gpu=\"card1\""), Some(0.0), "it was never there");
 }

@@ -202,6 +202,24 @@ mod tests {
         assert_eq!(see(3), Seen::Whole(8_589_934_595));
     }
 
+    proptest::proptest! {
+        /// As wide a counter would have it, if none of its steps is a whole turn.
+        #[test]
+        fn narrow_counters_count_as_wide_ones(
+            start: u32,
+            steps in proptest::collection::vec(0..u32::MAX, 0..50),
+        ) {
+            let mut count = Count::default();
+            let mut wide = u64::from(start);
+            count.see(&SampleValue::U32(start), Shape::Whole);
+            for step in steps {
+                wide += u64::from(step);
+                let seen = count.see(&SampleValue::U32(wide as u32), Shape::Whole);
+                proptest::prop_assert_eq!(seen, Seen::Whole(wide));
+            }
+        }
+    }
+
     #[test]
     fn a_gauge_may_fall_and_nonsense_is_absent() {
         let mut count = Count::default();
