@@ -103,7 +103,8 @@ fn variables_win_over_the_file() {
     let path = written("over.toml", "interval = \"2s\"\nshutdown_timeout = 7\n");
     let load = |name: &str, value: &str| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "child", "--nocapture"]).env("CONFIG_CHILD", &path);
+        command.args(["--exact", "child", "--nocapture"]);
+        command.env_clear().env("CONFIG_CHILD", &path);
         let output = command.env(name, value).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };

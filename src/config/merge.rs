@@ -13,10 +13,8 @@ use crate::error::Error;
 
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Variables that start as ours do: those Kubernetes sets for a service named nissa, and those
-/// that say where this crate's tests find their tools.
-const FOREIGN: [&str; 5] =
-    ["NISSA_SERVICE_", "NISSA_PORT", "NISSA_REQUIRE_TOOLS", "NISSA_PROMTOOL", "NISSA_PYTHON"];
+/// What Kubernetes calls the variables it sets for a service named nissa.
+const FOREIGN: [&str; 2] = ["NISSA_SERVICE_", "NISSA_PORT"];
 
 /// What was read so far.
 #[derive(Default)]
