@@ -50,6 +50,18 @@ impl Ladder {
         self.after_gap = true;
     }
 
+    /// Whether counts this small could have come out like this by chance: at no time scale is the
+    /// mean three deviations of a Poisson count from the slowest one. Of events so rare, one more
+    /// says nothing, whatever record it is.
+    pub(super) fn within_chance(&self) -> bool {
+        let level = self.level();
+        let variance = level.abs() + 1.0;
+        self.means.iter().zip(SPANS).all(|(mean, span)| {
+            let off = mean - level;
+            off * off * span < 9.0 * variance
+        })
+    }
+
     /// The slowest mean.
     pub(super) fn level(&self) -> f64 {
         self.means[4]

@@ -23,6 +23,8 @@ use crate::detect::{Detector, Reason, Score, THRESHOLD, Tape, WARM_UP, finite};
 const UNIT: u64 = 20;
 /// Share of the level below which a change is no change.
 const GRAIN: f64 = 1e-4;
+/// Below this level, whole numbers are taken for counts of rare events.
+const FEW: f64 = 10.0;
 /// Spans over which the samples' variation is averaged.
 const SPREADS: [f64; 3] = [20.0, 80.0, 320.0];
 /// Spans over which the distance from the season is averaged.
@@ -71,6 +73,8 @@ pub struct Ensemble {
     /// Rises since the start or the last reset; negative once the series fell otherwise.
     rises: i64,
     broken: bool,
+    /// Whether all samples were whole numbers.
+    whole: bool,
     plain: Ladder,
     logarithm: Ladder,
     spread: Spread,
@@ -89,6 +93,7 @@ impl Default for Ensemble {
             last: 0.0,
             rises: 0,
             broken: false,
+            whole: true,
             plain: Ladder::default(),
             logarithm: Ladder::default(),
             spread: Spread::default(),
@@ -123,6 +128,10 @@ impl Ensemble {
     fn evidence(&mut self, value: f64, at: Duration) -> (f64, Reason, Option<(f64, f64)>) {
         let mut evidence = Evidence::default();
         let grain = GRAIN * self.plain.level().abs();
+        // A constant that is not zero is a setting, not a count: its first change does count.
+        let (low, high) = self.plain.range();
+        let setting = low == high && low != 0.0;
+        self.whole &= value.fract() == 0.0;
         let logarithm = (value / self.unit).asinh();
         self.plain.observe(value, grain, |reason, says| evidence.add(reason, says));
         self.logarithm.observe(logarithm, GRAIN, |reason, says| evidence.add(reason, says));
@@ -141,7 +150,9 @@ impl Ensemble {
                 expected = (seasonal.expected + low, seasonal.expected + high);
             }
         }
-        (evidence.sum, evidence.reason(), Some(expected))
+        let few = self.whole && self.plain.level().abs() < FEW;
+        let sum = if few && !setting && self.plain.within_chance() { 0.0 } else { evidence.sum };
+        (sum, evidence.reason(), Some(expected))
     }
 
     /// Whether a series that only ever rose has fallen to next to nothing: it began anew.
@@ -211,6 +222,7 @@ impl Detector for Ensemble {
         tape.number(&mut self.last);
         tape.signed(&mut self.rises);
         tape.flag(&mut self.broken);
+        tape.flag(&mut self.whole);
         self.plain.carry(tape);
         self.logarithm.carry(tape);
         self.spread.carry(tape);
