@@ -6,7 +6,7 @@ use crate::detect::{Tape, score_of_deviations};
 const THRESHOLD: f64 = 1.5;
 /// A young series knows few of its habits: the threshold is as many times higher as this number
 /// is above the number of samples seen.
-const YOUTH: f64 = 400.0;
+const YOUTH: f64 = 200.0;
 /// Each alert raises the threshold by this share of the first one…
 const RAISE: f64 = 0.5;
 /// …up to this many…

@@ -1,10 +1,29 @@
 //! One signal at five time scales.
 
-use super::record::Record;
+use super::record::{Record, forgetting};
 use crate::detect::{Reason, Tape};
 
 /// Spans of the moving means, in samples; the first is the signal itself.
 const SPANS: [f64; 5] = [1.0, 5.0, 20.0, 80.0, 320.0];
+
+/// What the terms of one sample have in common: it depends on how much of the series was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Age {
+    /// How much each time scale may say: half after three spans. A mean over `span` samples takes
+    /// as many to tell its next independent number, and one that has told three or four breaks a
+    /// record by chance most of the time.
+    pub(super) says: [f64; 5],
+    /// What records forget per sample.
+    pub(super) forgetting: f64,
+}
+
+impl Age {
+    #[inline]
+    pub(super) fn new(seen: u64) -> Self {
+        let says = SPANS.map(|span| seen as f64 / (seen as f64 + 3.0 * (span - 1.0)));
+        Self { says, forgetting: forgetting(seen) }
+    }
+}
 
 /// Exponential moving means of a signal and the differences of neighbouring ones, each with its
 /// [`Record`]: nine terms. A spike shows at the fast end, a shift or a drift at the slow one; a
@@ -22,24 +41,32 @@ pub(super) struct Ladder {
 impl Ladder {
     /// Adds what each term says to the evidence for its reason. `grain` as for [`Record`].
     #[inline]
-    pub(super) fn observe(&mut self, signal: f64, grain: f64, mut found: impl FnMut(Reason, f64)) {
+    pub(super) fn observe(
+        &mut self,
+        signal: f64,
+        grain: f64,
+        age: &Age,
+        mut found: impl FnMut(Reason, f64),
+    ) {
         self.since = self.since.saturating_add(1);
         let fill = 1.0 / self.since as f64;
         for (mean, span) in self.means.iter_mut().zip(SPANS) {
             *mean += (2.0 / (span + 1.0)).max(fill) * (signal - *mean);
         }
-        let mean_and_span = self.means.iter().zip(SPANS);
-        for ((&mean, span), level) in mean_and_span.zip(&mut self.levels) {
+        let means = self.means.iter().zip(SPANS).zip(age.says);
+        for (((&mean, span), say), level) in means.zip(&mut self.levels) {
             if self.after_gap && fill > 2.0 / span {
                 return;
             }
             let reason = if span < 20.0 { Reason::Record } else { Reason::Shift };
-            found(reason, level.observe(mean, grain));
+            found(reason, say * level.observe(mean, grain, age.forgetting));
         }
         let pairs = self.means.iter().zip(self.means.iter().skip(1)).zip(SPANS);
-        for (((fast, slow), span), step) in pairs.zip(&mut self.steps) {
+        for ((((fast, slow), span), say), step) in
+            pairs.zip(age.says.iter().skip(1)).zip(&mut self.steps)
+        {
             let reason = if span < 20.0 { Reason::Change } else { Reason::Shift };
-            found(reason, step.observe(fast - slow, grain));
+            found(reason, say * step.observe(fast - slow, grain, age.forgetting));
         }
     }
 

@@ -13,7 +13,7 @@ mod record;
 use std::time::Duration;
 
 use self::budget::Budget;
-use self::ladder::Ladder;
+use self::ladder::{Age, Ladder};
 use self::record::Record;
 use crate::detect::cadence::Cadence;
 use crate::detect::profile::Season;
@@ -133,19 +133,20 @@ impl Ensemble {
         let setting = low == high && low != 0.0;
         self.whole &= value.fract() == 0.0;
         let logarithm = (value / self.unit).asinh();
-        self.plain.observe(value, grain, |reason, says| evidence.add(reason, says));
-        self.logarithm.observe(logarithm, GRAIN, |reason, says| evidence.add(reason, says));
-        self.spread.observe(logarithm, |says| evidence.add(Reason::Spread, says));
+        let age = Age::new(self.seen);
+        self.plain.observe(value, grain, &age, |reason, said| evidence.add(reason, said));
+        self.logarithm.observe(logarithm, GRAIN, &age, |reason, said| evidence.add(reason, said));
+        self.spread.observe(logarithm, &age, |said| evidence.add(Reason::Spread, said));
         let mut expected = self.plain.range();
         if let Some(seasonal) = self.season.observe(value, at) {
             let (low, high) = self.residuals.range();
             let off = value - seasonal.expected;
-            let heard = |says| {
+            let heard = |said| {
                 if seasonal.real {
-                    evidence.add(Reason::Season, says);
+                    evidence.add(Reason::Season, said);
                 }
             };
-            self.residuals.observe(off, grain, heard);
+            self.residuals.observe(off, grain, &age, heard);
             if seasonal.real {
                 expected = (seasonal.expected + low, seasonal.expected + high);
             }
@@ -189,10 +190,10 @@ impl Detector for Ensemble {
     }
 
     fn observe(&mut self, value: f64, at: Duration) -> Score {
+        let gap = self.cadence.observe(at);
         let Some(value) = finite(value) else { return self.not_finite() };
         self.broken = false;
         self.seen = self.seen.saturating_add(1);
-        let gap = self.cadence.observe(at);
         let reset = self.began_anew(value);
         if self.seen <= UNIT {
             self.learn_unit(value);
@@ -249,10 +250,10 @@ struct Evidence {
 
 impl Evidence {
     #[inline]
-    fn add(&mut self, reason: Reason, says: f64) {
-        self.sum += says;
+    fn add(&mut self, reason: Reason, said: f64) {
+        self.sum += said;
         if let Some(sum) = self.by_reason.get_mut(reason as usize) {
-            *sum += says;
+            *sum += said;
         }
     }
 
@@ -285,7 +286,7 @@ struct Spread {
 
 impl Spread {
     #[inline]
-    fn observe(&mut self, signal: f64, mut found: impl FnMut(f64)) {
+    fn observe(&mut self, signal: f64, age: &Age, mut found: impl FnMut(f64)) {
         let step = (signal - self.last).abs();
         self.last = signal;
         self.seen = self.seen.saturating_add(1);
@@ -293,10 +294,12 @@ impl Spread {
             return;
         }
         let samples = self.seen - 1;
-        for ((mean, record), span) in self.means.iter_mut().zip(&mut self.records).zip(SPREADS) {
+        let terms = self.means.iter_mut().zip(&mut self.records).zip(SPREADS);
+        // The spans are the ladder's slower ones, and so is their say.
+        for (((mean, record), span), say) in terms.zip(age.says.iter().skip(2)) {
             *mean += (2.0 / (span + 1.0)).max(1.0 / samples as f64) * (step - *mean);
             if samples as f64 > 0.5 * span {
-                found(record.observe((*mean + 1e-6).ln(), 0.0));
+                found(say * record.observe((*mean + 1e-6).ln(), 0.0, age.forgetting));
             }
         }
     }
@@ -323,11 +326,11 @@ struct Residuals {
 }
 
 impl Residuals {
-    fn observe(&mut self, off: f64, grain: f64, mut found: impl FnMut(f64)) {
+    fn observe(&mut self, off: f64, grain: f64, age: &Age, mut found: impl FnMut(f64)) {
         self.seen = self.seen.saturating_add(1);
         for ((mean, record), span) in self.means.iter_mut().zip(&mut self.records).zip(SEASONS) {
             *mean += (2.0 / (span + 1.0)).max(1.0 / self.seen as f64) * (off - *mean);
-            found(record.observe(*mean, grain));
+            found(record.observe(*mean, grain, age.forgetting));
         }
     }
 
