@@ -187,6 +187,25 @@ fn rates_over_pcie_are_shown_where_nothing_counts_bytes() {
 }
 
 #[test]
+fn a_call_that_counts_for_long_is_made_where_it_is_asked_for_and_nothing_else_tells() {
+    let stub = h200();
+    stub.values(0, &[("gpm", 0), ("pcie_rx", 5_000), ("pcie_tx", 7_000)]);
+    watch(&stub).collect();
+    assert_eq!(stub.calls(0, "DeviceGetPcieThroughput"), 0);
+    let mut asked = watch_with(&stub, |gpu| gpu.pcie_throughput(true));
+    asked.collect();
+    assert_eq!(asked.value("gpu_pcie_receive_bytes_per_second"), Some(5e6));
+    assert_eq!(asked.value("gpu_pcie_transmit_bytes_per_second"), Some(7e6));
+
+    stub.value(0, "gpm", 1);
+    let mut monitored = watch_with(&stub, |gpu| gpu.pcie_throughput(true));
+    let calls = stub.calls(0, "DeviceGetPcieThroughput");
+    monitored.collect().collect();
+    assert_eq!(monitored.value("gpu_pcie_transmit_bytes_per_second"), Some(8.0 * 1_048_576.0));
+    assert_eq!(stub.calls(0, "DeviceGetPcieThroughput"), calls);
+}
+
+#[test]
 fn narrow_byte_counters_go_on_where_they_wrap() {
     let stub = h200();
     stub.field(0, 198, UNSIGNED_INT, u64::from(u32::MAX), 0);

@@ -39,7 +39,7 @@ typedef struct device { int index, parent, mig; } *nvmlDevice_t;
     X(DeviceGetCurrPcieLinkWidth) X(DeviceGetNumFans) X(DeviceGetFanSpeed)                         \
     X(DeviceGetEncoderUtilization) X(DeviceGetDecoderUtilization) X(DeviceGetPerformanceState)     \
     X(DeviceGetComputeRunningProcesses) X(DeviceGetMigMode) X(DeviceGetMaxMigDeviceCount)          \
-    X(DeviceGetMigDeviceHandleByIndex) X(DeviceGetAttributes)
+    X(DeviceGetMigDeviceHandleByIndex) X(DeviceGetPcieThroughput)
 
 /* Numbers a device tells, in NVML's units. */
 #define VALUES(X)                                                                                  \
@@ -48,7 +48,7 @@ typedef struct device { int index, parent, mig; } *nvmlDevice_t;
     X(violation_thermal) X(violation_sync_boost) X(violation_board_limit)                          \
     X(violation_low_utilization) X(violation_reliability) X(gpm) X(ecc_corrected)                  \
     X(ecc_uncorrected) X(replay) X(link_generation) X(link_width) X(fans) X(fan0) X(fan1)          \
-    X(encoder) X(decoder) X(state) X(mig) X(migs)
+    X(encoder) X(decoder) X(state) X(mig) X(migs) X(pcie_tx) X(pcie_rx)
 
 #define ID(name) C_##name,
 #define NAME(name) #name,
@@ -271,6 +271,12 @@ nvmlReturn_t nvmlDeviceGetViolationStatus(nvmlDevice_t d, unsigned policy,
     if (policy > 5) return NOT_SUPPORTED;
     time[0] = 1;
     time[1] = values[V_violation_power + policy][d->index];
+    return SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetPcieThroughput(nvmlDevice_t d, unsigned counter, unsigned *rate) {
+    ENTER(DeviceGetPcieThroughput, d->index);
+    *rate = values[counter ? V_pcie_rx : V_pcie_tx][d->index];
     return SUCCESS;
 }
 

@@ -67,9 +67,8 @@ const fn fan(number: &'static [(&'static str, &'static str)]) -> Metric {
     gauge("gpu_fan_ratio", PERCENT).of(number)
 }
 
-/// All of them, in the order they are made.
-///
-/// Not here: `pcie_throughput`, which counts for 20 ms inside the call.
+/// All of them, in the order they are made. Not here is `pcie_throughput`, which counts for 20 ms
+/// inside the call, for who asks for it alone.
 pub(super) static CALLS: &[Call] = &[
     fast(
         "utilization_rates",

@@ -10,12 +10,12 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::gpm::gpm_metrics_get;
 use nvml_wrapper::{Device, GpmSample};
 
-use super::metric::{MEBI, Metric, PERCENT, Seen, gauge, whole};
+use super::metric::{MEBI, Metric, ONE, PERCENT, Seen, gauge, whole};
 use super::source::Readings;
 use super::verdict::{Fault, Verdict, absent, fault};
 use crate::clock;
 
-/// What is asked for, and what it is. NVML tells rates in MiB/s.
+/// What is asked for, and what it is. NVML tells rates in MiB/s, which are made bytes here.
 static WANTED: &[(Id, Metric)] = &[
     (Id::GraphicsUtil, gauge("gpu_graphics_active_ratio", PERCENT)),
     (Id::SmUtil, gauge("gpu_sm_active_ratio", PERCENT)),
@@ -25,11 +25,14 @@ static WANTED: &[(Id, Metric)] = &[
     (Id::Fp16Util, gauge("gpu_fp16_active_ratio", PERCENT)),
     (Id::Fp32Util, gauge("gpu_fp32_active_ratio", PERCENT)),
     (Id::Fp64Util, gauge("gpu_fp64_active_ratio", PERCENT)),
-    (Id::PcieRxPerSec, gauge("gpu_pcie_receive_bytes_per_second", MEBI)),
-    (Id::PcieTxPerSec, gauge("gpu_pcie_transmit_bytes_per_second", MEBI)),
+    (Id::PcieRxPerSec, gauge("gpu_pcie_receive_bytes_per_second", ONE)),
+    (Id::PcieTxPerSec, gauge("gpu_pcie_transmit_bytes_per_second", ONE)),
     (Id::NvlinkTotalRxPerSec, whole("gpu_nvlink_receive_bytes_total")),
     (Id::NvlinkTotalTxPerSec, whole("gpu_nvlink_transmit_bytes_total")),
 ];
+
+/// Where among its metrics the rates over PCIe stand, received and sent.
+pub(super) const PCIE: [usize; 2] = [8, 9];
 
 /// Its metrics.
 pub(super) fn metrics() -> impl Iterator<Item = &'static Metric> {
@@ -95,6 +98,11 @@ impl Gpm {
         }
     }
 
+    /// Whether it tells rates over PCIe.
+    pub(super) fn tells_pcie(&self) -> bool {
+        self.asked && self.verdict.is_open() && self.ids.contains(&Id::PcieRxPerSec)
+    }
+
     fn is_supported(&mut self, device: &Device<'static>, into: &mut Readings) -> bool {
         if !self.asked && self.verdict.is_open() {
             // A sample that cannot be freed makes the wrapper panic where it is dropped.
@@ -125,6 +133,7 @@ impl Gpm {
                 Ok(rate) => match id {
                     Id::NvlinkTotalRxPerSec => count(&mut self.nvlink[0], rate, seconds),
                     Id::NvlinkTotalTxPerSec => count(&mut self.nvlink[1], rate, seconds),
+                    Id::PcieRxPerSec | Id::PcieTxPerSec => Seen::Real(MEBI.apply(rate)),
                     _ => Seen::Real(rate),
                 },
                 Err(error) => {
@@ -165,6 +174,11 @@ mod tests {
         assert_eq!(count(&mut bytes, 2.0, 0.5), Seen::Whole(1_048_576));
         assert_eq!(count(&mut bytes, 1.0, 1.0), Seen::Whole(2_097_152));
         assert_eq!(count(&mut bytes, -1.0, 1.0), Seen::Whole(2_097_152));
+    }
+
+    #[test]
+    fn rates_over_pcie_are_where_they_are_said_to_be() {
+        assert_eq!(PCIE.map(|place| WANTED[place].0), [Id::PcieRxPerSec, Id::PcieTxPerSec]);
     }
 
     #[test]

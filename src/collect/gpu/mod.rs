@@ -164,6 +164,13 @@ impl Gpu {
         self
     }
 
+    /// Whether to ask for rates over PCIe where the GPU neither counts bytes nor monitors itself:
+    /// by calls that count for 20 ms each, in the GPU's own thread (no).
+    pub fn pcie_throughput(mut self, shown: bool) -> Self {
+        self.settings.extras.pcie = shown;
+        self
+    }
+
     /// A health source with each GPU's memory as a resource, `gpu_memory_0`. Not every program
     /// wants it: many frameworks take nearly all memory at their start.
     ///

@@ -20,6 +20,8 @@ pub(super) struct Extras {
     pub(super) processes: bool,
     /// The parts of a divided GPU.
     pub(super) mig: bool,
+    /// Rates over PCIe by a call that counts for 20 ms, where nothing else tells them.
+    pub(super) pcie: bool,
 }
 
 pub(super) struct Nvidia {
@@ -28,10 +30,11 @@ pub(super) struct Nvidia {
     xids: Xids,
     fields: Fields,
     gpm: Gpm,
+    pcie: Verdict,
     processes: Verdict,
     own_pids: Vec<u32>,
     mig: Option<Mig>,
-    lists_processes: bool,
+    extras: Extras,
     /// Where in the readings the fields' metrics begin, GPM's, and this process's memory.
     places: [usize; 3],
     metrics: usize,
@@ -40,8 +43,14 @@ pub(super) struct Nvidia {
 static OWN_MEMORY: Metric = gauge("gpu_own_process_memory_bytes", ONE);
 
 /// Steps after the plain calls, as [`step_name`] tells them.
-const AFTER: [&str; 5] =
-    ["event_set_wait", "field_values", "gpm", "running_compute_processes", "mig"];
+const AFTER: [&str; 6] = [
+    "event_set_wait",
+    "field_values",
+    "gpm",
+    "running_compute_processes",
+    "mig",
+    "pcie_throughput",
+];
 
 /// What an NVIDIA source was doing at this step; others tell none.
 pub(super) fn step_name(step: usize) -> &'static str {
@@ -60,10 +69,11 @@ impl Nvidia {
             xids: Xids::default(),
             fields: Fields::new(),
             gpm: Gpm::new(),
+            pcie: Verdict::default(),
             processes: Verdict::default(),
             own_pids: own_pids(),
             mig: extras.mig.then(Mig::default),
-            lists_processes: extras.processes,
+            extras,
             places: [fields, gpm, own_memory],
             metrics: own_memory + 1,
         }
@@ -81,13 +91,25 @@ impl Nvidia {
         }
     }
 
+    fn read_pcie(&mut self, gpm: usize, into: &mut Readings) {
+        use nvml_wrapper::enum_wrappers::device::PcieUtilCounter::{Receive, Send};
+
+        for (counter, place) in [Receive, Send].into_iter().zip(gpm::PCIE) {
+            if self.pcie.is_open() {
+                let rate = self.device.pcie_throughput(counter);
+                let rate = self.pcie.judge("pcie_throughput", rate, into);
+                into.set(gpm + place, rate.map(|kilobytes| u64::from(kilobytes) * 1_000));
+            }
+        }
+    }
+
     fn read_processes(&mut self, place: usize, into: &mut Readings) {
         if !self.processes.is_open() {
             return;
         }
         let running = self.device.running_compute_processes();
         let Some(running) = self.processes.judge("running_compute_processes", running, into) else {
-            into.processes = self.lists_processes.then(Vec::new);
+            into.processes = self.extras.processes.then(Vec::new);
             return absent(into, place, 1);
         };
         let mut own = None;
@@ -101,7 +123,7 @@ impl Nvidia {
         }
         // Not found is not 0: the driver may know this process by an id that is not seen here.
         into.set(place, own);
-        into.processes = self.lists_processes.then_some(all);
+        into.processes = self.extras.processes.then_some(all);
     }
 }
 
@@ -144,6 +166,11 @@ impl Source for Nvidia {
         if !into.lost {
             at.step(CALLS.len() + 2);
             self.gpm.read(&self.device, self.fields.count_pcie(), gpm, into);
+        }
+        let knows_pcie = self.fields.count_pcie() || self.gpm.tells_pcie();
+        if self.extras.pcie && !knows_pcie && !into.lost {
+            at.step(CALLS.len() + 5);
+            self.read_pcie(gpm, into);
         }
         if !into.lost && slow {
             at.step(CALLS.len() + 3);
