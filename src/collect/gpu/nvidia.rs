@@ -112,12 +112,12 @@ impl Nvidia {
             into.processes = self.extras.processes.then(Vec::new);
             return absent(into, place, 1);
         };
-        let mut own = None;
+        let mut own: Option<u64> = None;
         let mut all = Vec::new();
         for process in running {
             let UsedGpuMemory::Used(bytes) = process.used_gpu_memory else { continue };
             if self.own_pids.contains(&process.pid) {
-                own = Some(own.unwrap_or(0) + bytes);
+                own = Some(bytes.saturating_add(own.unwrap_or(0)));
             }
             all.push((process.pid, bytes));
         }
