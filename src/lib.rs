@@ -23,7 +23,7 @@
 //! - [`install`] makes the registry the recorder of the `metrics` facade; [`Recorder`] is for its
 //!   layers.
 //! - [`Registry::enter`] gives a test its own registry, in spite of what call sites remember.
-//! - [`expose`] writes a snapshot as text.
+//! - [`expose`] writes a snapshot as text, OpenMetrics, protobuf or JSON.
 //!
 //! Nothing here starts a thread, opens a port or panics. What is refused or dropped is counted in
 //! a `nissa_*` metric and, with feature `log`, logged once.

@@ -20,6 +20,12 @@ const PROMETHEUS_3_NATIVE: &str = "application/vnd.google.protobuf;\
 const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0,\
     application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
+/// The same with native histograms.
+const PROMETHEUS_2_NATIVE: &str = "application/vnd.google.protobuf;\
+    proto=io.prometheus.client.MetricFamily;encoding=delimited,\
+    application/openmetrics-text;version=1.0.0;q=0.8,\
+    application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
 const VICTORIA_METRICS: &str = "text/plain;version=0.0.4;q=1,*/*;q=0.1";
 
 const FIREFOX: &str =
@@ -35,6 +41,7 @@ fn what_clients_send() {
         (PROMETHEUS_3, openmetrics(Escaping::AllowUtf8)),
         (PROMETHEUS_3_NATIVE, Format::PROTOBUF),
         (PROMETHEUS_2, Format::OPENMETRICS_1),
+        (PROMETHEUS_2_NATIVE, Format::PROTOBUF),
         (VICTORIA_METRICS, Format::TEXT),
         (FIREFOX, Format::TEXT),
         ("*/*", Format::TEXT),

@@ -157,21 +157,22 @@ impl Writer<'_> {
             Value::Counter(count) => self.counter(series, count as f64, exemplars, message),
             Value::FloatCounter(value) => self.counter(series, value, exemplars, message),
             Value::Gauge(value) => {
-                let open = message.open(GAUGE, 9);
+                message.put([GAUGE, 9]);
                 message.double(VALUE, value);
-                message.close(open);
             }
             Value::Distribution(distribution) => {
                 let Some(scheme) = &mut self.buckets else { return };
                 let open = if scheme.buckets.quantiles().is_some() {
                     let open = message.open(SUMMARY, 128);
                     summary(scheme, distribution, message);
-                    self.start.write(bytes(4), series, message);
+                    let start = self.start.of(bytes(4), series);
+                    message.first(start.bytes, start.length);
                     open
                 } else {
                     let open = message.open(HISTOGRAM, 15 * scheme.bounds.len());
                     histogram(scheme, distribution, exemplars, message);
-                    self.start.write(bytes(15), series, message);
+                    let start = self.start.of(bytes(15), series);
+                    message.first(start.bytes, start.length);
                     open
                 };
                 message.close(open);
@@ -191,12 +192,16 @@ impl Writer<'_> {
         const COUNTER: u8 = bytes(3);
         const VALUE: u8 = double(1);
         const EXEMPLAR: u8 = bytes(2);
-        let open = message.open(COUNTER, 9);
+        let start = self.start.of(bytes(3), series);
+        let Some((_, exemplar)) = exemplars.first() else {
+            message.put([COUNTER, 9 + start.length as u8]);
+            message.double(VALUE, value);
+            return message.first(start.bytes, start.length);
+        };
+        let open = message.open(COUNTER, 128);
         message.double(VALUE, value);
-        if let Some((_, exemplar)) = exemplars.first() {
-            message.text(EXEMPLAR, exemplar);
-        }
-        self.start.write(bytes(3), series, message);
+        message.text(EXEMPLAR, exemplar);
+        message.first(start.bytes, start.length);
         message.close(open);
     }
 
@@ -343,10 +348,11 @@ fn native(
     }
 }
 
-/// When a series began, encoded: mostly the same as that of the series before.
-#[derive(Default)]
+/// When a series began, encoded: mostly the same as that of the series before. Of no bytes if
+/// nobody knows.
+#[derive(Clone, Copy, Default)]
 struct Stamp {
-    born: u32,
+    born: Option<u32>,
     bytes: [u8; Self::LONGEST],
     length: usize,
 }
@@ -356,20 +362,22 @@ impl Stamp {
     const LONGEST: usize = 2 + 1 + LONGEST + 1 + 5;
 
     #[inline]
-    fn write(&mut self, key: u8, series: &Series<'_>, message: &mut Message<'_>) {
-        let Some(born) = series.born() else { return };
-        if born != self.born || self.length == 0 {
-            self.encode(key, series);
-            self.born = born;
+    fn of(&mut self, key: u8, series: &Series<'_>) -> &Self {
+        let born = series.born();
+        if born != self.born {
+            self.encode(key, born, series);
         }
-        message.first(self.bytes, self.length);
+        self
     }
 
     #[cold]
-    fn encode(&mut self, key: u8, series: &Series<'_>) {
-        let mut message = Message::alone(&mut self.bytes);
-        timestamp(key, series.start().unwrap_or_default(), &mut message);
-        self.length = message.at;
+    fn encode(&mut self, key: u8, born: Option<u32>, series: &Series<'_>) {
+        *self = Self { born, ..Self::default() };
+        if let Some(unix) = series.start() {
+            let mut message = Message::alone(&mut self.bytes);
+            timestamp(key, unix, &mut message);
+            self.length = message.at;
+        }
     }
 }
 
