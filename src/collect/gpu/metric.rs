@@ -32,6 +32,7 @@ pub(super) enum Scale {
 pub(super) const ONE: Scale = Scale::Times(1.0);
 pub(super) const PERCENT: Scale = Scale::Over(100.0);
 pub(super) const MILLI: Scale = Scale::Over(1e3);
+#[allow(dead_code, reason = "Linux alone has files that tell millionths")]
 pub(super) const MICRO: Scale = Scale::Over(1e6);
 pub(super) const NANO: Scale = Scale::Over(1e9);
 pub(super) const MEGA: Scale = Scale::Times(1e6);
