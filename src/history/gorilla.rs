@@ -37,11 +37,6 @@ pub(super) struct Predictor {
 const WIDTHS: [u32; 6] = [0, 7, 12, 20, 32, 64];
 
 impl Predictor {
-    /// The word that came last.
-    pub(super) fn last(&self) -> u64 {
-        self.last
-    }
-
     #[inline]
     pub(super) fn write(&mut self, kind: Word, word: u64, bits: &mut Bits) {
         match kind {

@@ -42,11 +42,6 @@ impl<const N: usize> Head<N> {
         self.count as usize
     }
 
-    /// The last sample.
-    pub(super) fn last(&self) -> [u64; N] {
-        self.predictors.map(|predictor| predictor.last())
-    }
-
     /// Whether a sample at this position can follow.
     #[inline]
     pub(super) fn takes(&self, position: u64) -> bool {
@@ -145,7 +140,6 @@ mod tests {
                 head.push(position, words, KINDS);
                 twin.push((position, words));
             }
-            prop_assert_eq!(head.last(), twin.last().unwrap().1);
             let resumed = Head::resume(&head.to_block(), KINDS).unwrap();
             for block in [head.to_block(), head.pack(KINDS), resumed.to_block()] {
                 let [counts, values] = block.columns(KINDS).unwrap();

@@ -111,17 +111,6 @@ impl Histogram {
         self.extent(tier).is_some()
     }
 
-    /// The last row's tick, and how many observations it holds.
-    pub(super) fn last(&self) -> Option<(u64, u64)> {
-        let head = self.heads[Tier::Tick as usize].as_ref()?;
-        let count = head.last().iter().skip(1).fold(0u64, |sum, count| sum.wrapping_add(*count));
-        Some((head.end() - 1, count))
-    }
-
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
     /// Bytes on the heap.
     pub(super) fn heap(&self) -> usize {
         self.heads.iter().flatten().map(|head| head.heap() + size_of_val(&**head)).sum()

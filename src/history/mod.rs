@@ -19,21 +19,23 @@
 //! # Ok::<(), nissa::Error>(())
 //! ```
 
-#![allow(dead_code, reason = "some of it is for the file, which comes next")]
-
 mod bits;
 mod block;
 mod budget;
+mod catalog;
+mod disk;
 mod family;
 mod gorilla;
 mod head;
 mod histogram;
+mod json;
 mod packed;
 mod quantile;
 mod query;
 mod range;
 mod resample;
 mod rollup;
+mod routes;
 mod rows;
 mod scalar;
 mod selector;
@@ -45,10 +47,12 @@ mod timeline;
 mod view;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use budget::{Capacity, Reach};
+pub use catalog::About;
 pub use quantile::Column;
 pub use query::{Line, Lines};
 pub use range::{Reading, Window};
@@ -56,6 +60,7 @@ pub use selector::Selector;
 
 use crate::registry::Matcher;
 use crate::sync::{AtomicBool, Mutex};
+use disk::Status;
 use store::Store;
 use tier::Tiers;
 
@@ -74,6 +79,7 @@ struct Inner {
     store: Mutex<Store>,
     /// A monitor feeds it.
     running: AtomicBool,
+    status: Status,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +89,8 @@ struct Settings {
     recent: Duration,
     retention: Duration,
     only: Vec<Matcher>,
+    path: Option<PathBuf>,
+    flush: Duration,
 }
 
 impl Settings {
@@ -110,9 +118,12 @@ impl History {
             recent: Duration::from_secs(15 * 60),
             retention: Duration::from_secs(7 * 24 * 3600),
             only: Vec::new(),
+            path: None,
+            flush: Duration::from_secs(60),
         };
         let (store, running) = (Mutex::new(settings.store()), AtomicBool::new(false));
-        Self { inner: Arc::new(Inner { settings: Mutex::new(settings), store, running }) }
+        let (settings, status) = (Mutex::new(settings), Status::default());
+        Self { inner: Arc::new(Inner { settings, store, running, status }) }
     }
 
     /// The bytes it may take (64 MiB). This wins over all that is asked for below.
@@ -140,6 +151,39 @@ impl History {
     /// Keeps only series that fit this, or another one given so.
     pub fn only(self, matcher: Matcher) -> Self {
         self.set(|settings| settings.only.push(matcher))
+    }
+
+    /// Keeps it in this file too, from where it goes on when the program starts again. One
+    /// process has the file at a time. Without room on the disk, or without the right to write,
+    /// the history stays in memory, and says so in `/health`.
+    ///
+    /// ```
+    /// # use nissa::history::{History, Selector};
+    /// # let folder = std::env::temp_dir().join(format!("nissa-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let path = folder.join("history");
+    /// let run = |loss: f64| {
+    ///     let history = History::new().path(&path);
+    ///     let registry = nissa::Registry::new();
+    ///     let guard = nissa::builder().registry(registry.clone()).history(history.clone()).start()?;
+    ///     registry.gauge("loss", &[]).set(loss);
+    ///     drop(guard);
+    ///     let (from, to) = (std::time::Duration::ZERO, history.now());
+    ///     history.samples(&Selector::name("loss"), from, to, 1_000)
+    /// };
+    /// run(4.0)?;
+    /// let values: Vec<f64> = run(2.0)?.lines[0].points.iter().map(|point| point.value).collect();
+    /// assert!(values.contains(&4.0) && values.contains(&2.0));
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), nissa::Error>(())
+    /// ```
+    pub fn path(self, path: impl Into<PathBuf>) -> Self {
+        self.set(|settings| settings.path = Some(path.into()))
+    }
+
+    /// How often what is new goes into the file (60 s): a program that is killed loses no more.
+    pub fn flush(self, every: Duration) -> Self {
+        self.set(|settings| settings.flush = every)
     }
 
     fn set(self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::History;
-use super::query::{Grid, Lines, Span, each, moment};
+use super::query::{Grid, Limit, Lines, Span, each, moment};
 use super::range::{Reading, cut};
 use super::selector::Selector;
 use super::view::{Point, Times, View};
@@ -59,7 +59,7 @@ impl History {
         to: Duration,
         step: Duration,
     ) -> Result<Lines<Reading>, Error> {
-        self.quantile_of(selector, q, Grid::new(from, to, step)?, usize::MAX)
+        self.quantile_of(selector, q, Grid::new(from, to, step)?, Limit::LIBRARY)
     }
 
     /// What histograms recorded in every `step`, by bucket: a heat map. Steps in which nothing was
@@ -75,7 +75,7 @@ impl History {
         to: Duration,
         step: Duration,
     ) -> Result<Lines<Column>, Error> {
-        Ok(self.heatmap_of(selector, Grid::new(from, to, step)?, usize::MAX))
+        Ok(self.heatmap_of(selector, Grid::new(from, to, step)?, Limit::LIBRARY))
     }
 
     pub(super) fn quantile_of(
@@ -83,7 +83,7 @@ impl History {
         selector: &Selector,
         q: f64,
         grid: Grid,
-        limit: usize,
+        limit: Limit,
     ) -> Result<Lines<Reading>, Error> {
         if !(0.0..=1.0).contains(&q) {
             return Err(Error::setting("q: from 0 to 1"));
@@ -113,7 +113,7 @@ impl History {
         &self,
         selector: &Selector,
         grid: Grid,
-        limit: usize,
+        limit: Limit,
     ) -> Lines<Column> {
         let span = Span { from: grid.from, to: grid.to, limit };
         each(self.store(), selector, span, |view, times| {

@@ -14,8 +14,6 @@ use crate::sync::Mutex;
 
 /// Series that are copied under one lock.
 const AT_ONCE: usize = 64;
-/// Points of one answer, over all series. What is beyond is left out and counted.
-const MOST_POINTS: usize = 1 << 20;
 /// Steps of one range.
 const MOST_STEPS: u64 = 11_000;
 
@@ -92,8 +90,20 @@ pub(super) fn moment(millis: u64) -> Duration {
 pub(super) struct Span {
     pub(super) from: u64,
     pub(super) to: u64,
-    /// Most series.
-    pub(super) limit: usize,
+    pub(super) limit: Limit,
+}
+
+/// How long an answer may be. Series beyond are left out and counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub(super) series: usize,
+    /// Over all series. One series more is let in, so that no answer is empty.
+    pub(super) points: usize,
+}
+
+impl Limit {
+    /// What a program asks for itself.
+    pub(super) const LIBRARY: Self = Self { series: usize::MAX, points: 1 << 22 };
 }
 
 /// Asks about every series that the selector chooses. `ask` returns nothing of series that the
@@ -112,9 +122,9 @@ pub(super) fn each<P>(
         (Times::of(&store), ids)
     };
     let mut answer = Lines { lines: Vec::new(), left_out: 0, now: moment(times.now) };
-    let mut points = 0;
+    let (limit, mut points) = (span.limit, 0);
     for ids in ids.chunks(AT_ONCE) {
-        let room = answer.lines.len() < span.limit && points < MOST_POINTS;
+        let room = answer.lines.len() < limit.series && points < limit.points;
         let chosen = {
             let store = store.lock();
             let chosen = ids.iter().filter_map(|id| choose(&store, *id, selector));
@@ -127,7 +137,7 @@ pub(super) fn each<P>(
             }
         };
         for (mut line, view) in chosen {
-            if answer.lines.len() >= span.limit || points >= MOST_POINTS {
+            if answer.lines.len() >= limit.series || points >= limit.points {
                 answer.left_out += 1;
             } else if let Some(found) = view.and_then(|view| ask(&view, &times)) {
                 points += found.len();

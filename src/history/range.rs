@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::History;
 use super::family::Shape;
-use super::query::{Grid, Lines, Span, each, moment};
+use super::query::{Grid, Limit, Lines, Span, each, moment};
 use super::resample::resample;
 use super::selector::Selector;
 use super::tier::millis;
@@ -74,7 +74,7 @@ impl History {
         to: Duration,
         step: Duration,
     ) -> Result<Lines<Window>, Error> {
-        Ok(self.range_of(selector, Grid::new(from, to, step)?, usize::MAX))
+        Ok(self.range_of(selector, Grid::new(from, to, step)?, Limit::LIBRARY))
     }
 
     /// How much counters grew in every `step`. One that started again counts from nothing; what
@@ -90,7 +90,7 @@ impl History {
         to: Duration,
         step: Duration,
     ) -> Result<Lines<Reading>, Error> {
-        Ok(self.increase_of(selector, Grid::new(from, to, step)?, usize::MAX))
+        Ok(self.increase_of(selector, Grid::new(from, to, step)?, Limit::LIBRARY))
     }
 
     /// How much counters grew per second, in every `step`: the growth between two samples, divided
@@ -125,12 +125,12 @@ impl History {
         to: Duration,
         step: Duration,
     ) -> Result<Lines<Reading>, Error> {
-        Ok(self.rate_of(selector, Grid::new(from, to, step)?, usize::MAX))
+        Ok(self.rate_of(selector, Grid::new(from, to, step)?, Limit::LIBRARY))
     }
 
     /// The last sample of each series, whenever that was.
     pub fn latest(&self, selector: &Selector) -> Lines<Reading> {
-        self.latest_of(selector, usize::MAX)
+        self.latest_of(selector, Limit::LIBRARY)
     }
 
     /// The samples as they were, if there are no more than `most` of them in a series; else as
@@ -147,7 +147,7 @@ impl History {
         to: Duration,
         most: usize,
     ) -> Result<Lines<Reading>, Error> {
-        self.samples_of(selector, from, to, most, usize::MAX)
+        self.samples_of(selector, from, to, most, Limit::LIBRARY)
     }
 
     pub(super) fn samples_of(
@@ -156,7 +156,7 @@ impl History {
         from: Duration,
         to: Duration,
         most: usize,
-        limit: usize,
+        limit: Limit,
     ) -> Result<Lines<Reading>, Error> {
         if !(2..=22_000).contains(&most) {
             return Err(Error::setting("points: from 2 to 22,000"));
@@ -173,7 +173,7 @@ impl History {
         }))
     }
 
-    pub(super) fn range_of(&self, selector: &Selector, grid: Grid, limit: usize) -> Lines<Window> {
+    pub(super) fn range_of(&self, selector: &Selector, grid: Grid, limit: Limit) -> Lines<Window> {
         self.on_grid(selector, grid, limit, |_| true, |_, time, points| window(time, points))
     }
 
@@ -181,7 +181,7 @@ impl History {
         &self,
         selector: &Selector,
         grid: Grid,
-        limit: usize,
+        limit: Limit,
     ) -> Lines<Reading> {
         let growth = |_: Option<&Point>, time, points: &[Point]| Reading {
             time: moment(time),
@@ -190,7 +190,7 @@ impl History {
         self.on_grid(selector, grid, limit, Shape::grows, growth)
     }
 
-    pub(super) fn rate_of(&self, selector: &Selector, grid: Grid, limit: usize) -> Lines<Reading> {
+    pub(super) fn rate_of(&self, selector: &Selector, grid: Grid, limit: Limit) -> Lines<Reading> {
         let rate = |before: Option<&Point>, time, points: &[Point]| {
             let until = points.last().map_or(time, |point| point.time);
             // Of the first sample of all it is known what it grew by only if it was born then.
@@ -207,7 +207,7 @@ impl History {
         &self,
         selector: &Selector,
         grid: Grid,
-        limit: usize,
+        limit: Limit,
         wanted: impl Fn(&Shape) -> bool,
         make: impl Fn(Option<&Point>, u64, &[Point]) -> P,
     ) -> Lines<P> {
@@ -219,7 +219,7 @@ impl History {
         })
     }
 
-    pub(super) fn latest_of(&self, selector: &Selector, limit: usize) -> Lines<Reading> {
+    pub(super) fn latest_of(&self, selector: &Selector, limit: Limit) -> Lines<Reading> {
         let span = Span { from: u64::MAX, to: u64::MAX, limit };
         each(self.store(), selector, span, |view, times| {
             let point = view.points(times).pop()?;

@@ -40,11 +40,6 @@ impl RowHead {
         self.count as usize
     }
 
-    /// The last row.
-    pub(super) fn last(&self) -> &[u64] {
-        &self.last
-    }
-
     /// Whether a row at this position can follow.
     pub(super) fn takes(&self, position: u64) -> bool {
         let end = self.end();
@@ -155,7 +150,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn write(mut number: u64, out: &mut Vec<u8>) {
+pub(super) fn write(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -163,7 +158,7 @@ fn write(mut number: u64, out: &mut Vec<u8>) {
     out.push(number as u8);
 }
 
-fn read(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0u64;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
@@ -209,7 +204,6 @@ mod tests {
             let block = head.to_block();
             prop_assert_eq!(all(&block, 5), twin.clone());
             prop_assert_eq!(all(&RowHead::resume(&block, 5).unwrap().to_block(), 5), twin);
-            prop_assert_eq!(head.last(), &rows.last().unwrap().1[..]);
         }
 
         #[test]

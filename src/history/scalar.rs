@@ -211,11 +211,6 @@ impl Scalar {
         (self.rolling, self.before) = (rolling, before);
     }
 
-    /// The last sample, and its tick.
-    pub(super) fn last(&self) -> Option<(u64, u64)> {
-        self.ticks.as_ref().map(|head| (head.end() - 1, head.last()[0]))
-    }
-
     /// Bytes on the heap.
     pub(super) fn heap(&self) -> usize {
         let one = |head: &Option<Head<1>>| head.as_ref().map_or(0, Head::heap);

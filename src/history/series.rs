@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::block::Block;
 use super::histogram::Histogram;
-use super::scalar::{Measure, Scalar};
+use super::scalar::Scalar;
 use super::tier::{Tier, Tiers};
 use super::timeline::Timeline;
 
@@ -115,6 +115,8 @@ pub(super) struct Series {
     pub(super) birth: Option<Birth>,
     pub(super) open: Open,
     pub(super) past: Past,
+    /// Tells series apart that have one number after the other.
+    pub(super) serial: u64,
     /// Memory as it was last accounted for: of closed blocks by tier, and of the rest.
     pub(super) used: [usize; 5],
     early: u8,
@@ -127,7 +129,7 @@ impl Series {
             .bytes()
             .fold(family as u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte).rotate_left(3));
         let (labels, past) = (labels.into(), Past::default());
-        Self { labels, family, birth, open, past, used: [0; 5], early }
+        Self { labels, family, birth, open, past, serial: 0, used: [0; 5], early }
     }
 
     /// Adds a tick's cells. True if that took memory.
@@ -256,13 +258,5 @@ impl Series {
         /// Its places in the family's lists.
         const BESIDE: usize = 16;
         [tick, fine, minutes, hours, size_of::<Self>() + BESIDE + self.labels.len() + heap]
-    }
-
-    /// What it measures, if it is a number.
-    pub(super) fn measure(&self) -> Option<Measure> {
-        match &self.open {
-            Open::Scalar(scalar) => Some(scalar.measure),
-            Open::Histogram(_) => None,
-        }
     }
 }

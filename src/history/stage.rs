@@ -1,14 +1,18 @@
 //! The history as a stage of the monitor.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::History;
+use super::{History, disk, routes};
 use crate::error::Error;
-use crate::instrument::{FloatCounter, Gauge};
+use crate::health::{self, Status};
+use crate::instrument::{Counter, Gauge};
 use crate::monitor::{Builder, Context, Stage, Tick, Wants};
 use crate::registry::Registry;
+use crate::route::Route;
 use crate::snapshot::Snapshot;
 use crate::sync::Ordering;
+use crate::thread::Worker;
 
 impl Builder {
     /// Keeps the past of every series in this history.
@@ -18,7 +22,7 @@ impl Builder {
     /// Of `install` and `start`: another monitor feeds it; a setting makes no sense; its file is
     /// in use by another process.
     pub fn history(self, history: History) -> Self {
-        self.stage(Keeper { history, own: None, feeding: false })
+        self.stage(Keeper { history, own: None, feeding: false, writer: None })
     }
 }
 
@@ -27,6 +31,7 @@ struct Keeper {
     history: History,
     own: Option<Own>,
     feeding: bool,
+    writer: Option<Worker>,
 }
 
 /// What the history tells of itself.
@@ -35,7 +40,10 @@ struct Own {
     series: Gauge,
     refused: Gauge,
     ahead: Gauge,
-    evicted: Vec<FloatCounter>,
+    evicted: Vec<Counter>,
+    flushes: Counter,
+    failures: Counter,
+    damaged: Counter,
 }
 
 impl Own {
@@ -52,8 +60,12 @@ impl Own {
         );
         let evicted = super::tier::Tier::ALL.map(|tier| {
             let labels = [("tier", tier.as_str())];
-            registry.float_counter("nissa_history_evicted_samples_total", &labels)
+            registry.counter("nissa_history_evicted_samples_total", &labels)
         });
+        let counter = |name, help| {
+            registry.describe_counter(name, None, help);
+            registry.counter(name, &[])
+        };
         Self {
             used: gauge("nissa_history_bytes", "Bytes the history takes."),
             series: gauge("nissa_history_series", "Series in the history."),
@@ -66,6 +78,18 @@ impl Own {
                 "How far the history's time is ahead of a wall clock that was set back.",
             ),
             evicted: evicted.into(),
+            flushes: counter(
+                "nissa_history_flushes_total",
+                "Times the history's file was written.",
+            ),
+            failures: counter(
+                "nissa_history_flush_failures_total",
+                "Times the history's file could not be written or read.",
+            ),
+            damaged: counter(
+                "nissa_history_damaged_rows_total",
+                "Rows of the history's file that were damaged, and left out.",
+            ),
         }
     }
 }
@@ -77,6 +101,19 @@ impl Stage for Keeper {
 
     fn wants(&self) -> Wants {
         Wants::Snapshots
+    }
+
+    fn health(&self) -> Option<health::Source> {
+        let history = self.history.clone();
+        Some(Arc::new(move |report| {
+            if let Some(trouble) = history.inner.status.trouble() {
+                report.component("history", Status::Degraded, &trouble);
+            }
+        }))
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        routes::routes(&self.history)
     }
 
     fn start(&mut self, context: &Context) -> Result<(), Error> {
@@ -101,6 +138,9 @@ impl Stage for Keeper {
             if store.timeline.now() == 0 {
                 *store = settings.store();
             }
+            if let Some(path) = settings.path {
+                self.writer = Some(disk::start(inner, path, settings.flush, &mut store)?);
+            }
         }
         self.own = Some(Own::new(context.registry(), settings.memory));
         Ok(())
@@ -114,7 +154,15 @@ impl Stage for Keeper {
         own.refused.set(store.refused() as f64);
         own.ahead.set(store.timeline.ahead() as f64 / 1e3);
         for (counter, samples) in own.evicted.iter().zip(store.counts.samples) {
-            counter.absolute(samples as f64);
+            counter.absolute(samples);
+        }
+        let status = &self.history.inner.status;
+        for (counter, count) in [
+            (&own.flushes, &status.flushes),
+            (&own.failures, &status.failures),
+            (&own.damaged, &status.damaged),
+        ] {
+            counter.absolute(count.load(Ordering::Relaxed));
         }
     }
 
@@ -122,7 +170,11 @@ impl Stage for Keeper {
         self.history.inner.store.lock().append(snapshot, tick);
     }
 
-    fn stop(&mut self, _: Duration) {
+    fn stop(&mut self, limit: Duration) {
+        if let Some(writer) = self.writer.take() {
+            // Its last flush.
+            writer.join(limit);
+        }
         if std::mem::take(&mut self.feeding) {
             self.history.inner.running.store(false, Ordering::Release);
         }

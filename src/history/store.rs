@@ -36,6 +36,8 @@ pub(super) struct Store {
     pub(super) counts: Counts,
     pub(super) global_labels: Vec<(String, String)>,
     swept: usize,
+    /// The serial number of the series that came last.
+    serial: u64,
 }
 
 impl Store {
@@ -55,6 +57,7 @@ impl Store {
             counts: Counts::default(),
             global_labels: Vec::new(),
             swept: 0,
+            serial: 0,
         }
     }
 
@@ -188,6 +191,8 @@ impl Store {
         }
         let mut series = Series::new(labels, family, shape.open(), birth);
         series.used = series.memory();
+        self.serial += 1;
+        series.serial = self.serial;
         self.used[4] += series.used[4];
         self.reserved += reserve;
         if let Some(id) = self.free.pop() {
@@ -198,6 +203,65 @@ impl Store {
         }
         self.series.push(Some(series));
         (self.series.len() - 1) as u32
+    }
+
+    /// Puts a series from the file into its place. False if there is no room.
+    pub(super) fn place(&mut self, id: u32, mut series: Series, reserve: usize) -> bool {
+        if self.reserved + reserve > self.budget / 2 {
+            return false;
+        }
+        let index = id as usize;
+        if self.series.len() <= index {
+            self.series.resize_with(index + 1, || None);
+        }
+        self.reserved += reserve;
+        self.serial += 1;
+        series.serial = self.serial;
+        if let Some(place) = self.series.get_mut(index) {
+            *place = Some(series);
+        }
+        true
+    }
+
+    /// Brings the books in order after series were put into their places.
+    pub(super) fn settle(&mut self) {
+        self.used = [0, 0, 0, 0, self.families.iter().map(Family::memory).sum()];
+        self.free.clear();
+        for (id, place) in self.series.iter_mut().enumerate() {
+            let Some(series) = place else {
+                self.free.push(id as u32);
+                continue;
+            };
+            series.used = series.memory();
+            self.used.iter_mut().zip(series.used).for_each(|(sum, used)| *sum += used);
+        }
+        let labels = |id: &u32| self.series.get(*id as usize).and_then(Option::as_ref);
+        for family in &mut self.families {
+            family.sorted.sort_by_key(|id| labels(id).map(|series| &series.labels));
+        }
+        // Each tier's blocks came by series; the oldest are to go first.
+        for queue in &mut self.queues {
+            queue.make_contiguous().sort_by_key(|(_, first)| *first);
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        let only = std::mem::take(&mut self.only);
+        *self = Self::new(self.tiers, self.budget, only);
+    }
+
+    /// Notes that blocks of a series are in the file.
+    pub(super) fn mark_stored(&mut self, id: u32, serial: u64, blocks: &[(Tier, u64)]) {
+        let Some(Some(series)) = self.series.get_mut(id as usize) else { return };
+        for (tier, first) in blocks.iter().filter(|_| series.serial == serial) {
+            let of_tier = series.past.of_mut(*tier);
+            if let Ok(index) = of_tier.binary_search_by_key(first, |block| block.first) {
+                if let Some(block) = of_tier.get_mut(index) {
+                    block.stored = true;
+                }
+            }
+        }
     }
 
     /// Whether open ends take too much of the budget.

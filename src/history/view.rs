@@ -169,6 +169,22 @@ impl View {
         });
     }
 
+    /// The first and last moment it knows of.
+    pub(super) fn extent(&self, times: &Times) -> Option<(u64, u64)> {
+        let known = Tier::ALL.into_iter().flat_map(|tier| {
+            let blocks = self.blocks[tier as usize].iter();
+            blocks.flat_map(move |block| {
+                [block.first, block.end() - 1]
+                    .into_iter()
+                    .filter_map(move |at| times.time(tier, at))
+            })
+        });
+        known.fold(None, |extent, time| match extent {
+            None => Some((time, time)),
+            Some((first, last)) => Some((time.min(first), time.max(last))),
+        })
+    }
+
     /// The buckets of a histogram.
     pub(super) fn buckets(&self) -> Option<&Buckets> {
         match &self.shape {

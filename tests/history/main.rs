@@ -5,5 +5,6 @@
 
 mod budget;
 mod clock;
+mod disk;
 mod twin;
 mod world;
