@@ -1,8 +1,12 @@
 #![doc = include_str!("../../docs/ALERTS.md")]
 
+#[cfg(feature = "alertmanager")]
+mod alertmanager;
 mod builder;
 mod condition;
 mod courier;
+#[cfg(feature = "client")]
+mod endpoint;
 mod evaluator;
 mod history;
 mod keeper;
@@ -17,6 +21,13 @@ mod sender;
 mod stage;
 mod store;
 mod tracked;
+#[cfg(feature = "webhook")]
+mod webhook;
+
+#[cfg(feature = "alertmanager")]
+pub use alertmanager::Alertmanager;
+#[cfg(feature = "webhook")]
+pub use webhook::Webhook;
 
 pub use crate::anomaly::Severity;
 pub use report::{Alert, State};

@@ -29,11 +29,15 @@ const SAVE_EVERY: Duration = Duration::from_secs(300);
 pub(super) struct Alerts {
     pub(super) rules: Vec<Rule>,
     pub(super) callbacks: Vec<Callback>,
-    pub(super) sinks: Vec<Box<dyn Sink>>,
+    pub(super) sinks: Vec<MakeSink>,
     pub(super) path: Option<PathBuf>,
     history: History,
     running: Option<Running>,
 }
+
+/// Makes a sink when the monitor starts, so that what is wrong with its settings is the monitor's
+/// error.
+pub(super) type MakeSink = Box<dyn FnOnce() -> Result<Box<dyn Sink>, Error> + Send>;
 
 /// What exists from start to stop.
 struct Running {
@@ -86,7 +90,7 @@ impl Stage for Alerts {
         }
         let mut senders = Vec::new();
         for sink in self.sinks.drain(..) {
-            senders.push(Sender::start(sink, self.history.clone(), registry)?);
+            senders.push(Sender::start(sink()?, self.history.clone(), registry)?);
         }
         let own = Own::new(registry, &rules);
         let mut evaluators: Vec<Evaluator> = rules.into_iter().map(Evaluator::new).collect();

@@ -1,0 +1,177 @@
+//! Alerts sent to Prometheus's Alertmanager, API v2.
+//!
+//! <https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml>: a list of alerts,
+//! each with labels that say which it is, annotations for people, and when it began and ended. An
+//! alert that is not sent again is taken to be over, so what is firing is repeated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Alert;
+use super::endpoint::{Connected, Endpoint};
+use super::sender::{Outcome, Sink};
+use super::stage::Alerts;
+use crate::client::Target;
+use crate::error::Error;
+use crate::monitor::Builder;
+use crate::{clock, escape, json, key};
+
+/// An Alertmanager that alerts are sent to.
+///
+/// ```
+/// use std::time::Duration;
+/// use nissa::alert::Alertmanager;
+///
+/// let manager = Alertmanager::new("http://localhost:9093")?
+///     .label("cluster", "north")
+///     .repeat(Duration::from_secs(30));
+/// assert!(Alertmanager::new("localhost:9093").unwrap_err().is_setting());
+/// # let _ = manager;
+/// # Ok::<(), nissa::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an Alertmanager is sent nothing until a builder gets it"]
+pub struct Alertmanager {
+    endpoint: Endpoint,
+    labels: Vec<(String, String)>,
+    repeat: Duration,
+}
+
+impl Alertmanager {
+    /// The Alertmanager at this URL, without the path of its API.
+    ///
+    /// # Errors
+    ///
+    /// If it is not an `http` or `https` URL ([`Error::is_setting`]).
+    pub fn new(url: &str) -> Result<Self, Error> {
+        let endpoint = Endpoint::new(Target::parse(url)?.below("/api/v2/alerts"));
+        Ok(Self { endpoint, labels: Vec::new(), repeat: Duration::from_secs(60) })
+    }
+
+    /// A label of every alert, as a Prometheus's `external_labels`. Those of a series win.
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((name.into(), value.into()));
+        self
+    }
+
+    /// How often what is firing is sent again (1 min). Without news for four times as long,
+    /// Alertmanager takes it to be over.
+    pub fn repeat(mut self, every: Duration) -> Self {
+        self.repeat = every.max(Duration::from_millis(100));
+        self
+    }
+
+    /// A header of every request, such as `authorization`.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.endpoint.header(name, value);
+        self
+    }
+
+    /// PEM certificates to trust beside the system's.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.endpoint.roots(pem.into());
+        self
+    }
+
+    /// How long an attempt may take (10 s).
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.endpoint.limit(limit);
+        self
+    }
+}
+
+impl Builder {
+    /// Sends alerts to an Alertmanager: when they fire, while they do, and when they are resolved.
+    ///
+    /// On a thread of its own, with a queue of 1,000 alerts. While the Alertmanager does not
+    /// answer, attempts are made at growing intervals, the oldest alerts go when the queue is
+    /// full, and the host notices nothing: see `nissa_alerts_sent_total`.
+    pub fn alertmanager(self, manager: Alertmanager) -> Self {
+        self.change_stage(|alerts: &mut Alerts| {
+            let Alertmanager { endpoint, labels, repeat } = manager;
+            alerts.sinks.push(Box::new(move || {
+                let sink = Sending { connected: endpoint.connect()?, labels, repeat };
+                Ok(Box::new(sink) as Box<dyn Sink>)
+            }));
+        })
+    }
+}
+
+struct Sending {
+    connected: Connected,
+    labels: Vec<(String, String)>,
+    repeat: Duration,
+}
+
+impl Sink for Sending {
+    fn name(&self) -> &'static str {
+        "alertmanager"
+    }
+
+    fn repeat(&self) -> Option<Duration> {
+        Some(self.repeat)
+    }
+
+    fn send(&mut self, alerts: &[Arc<Alert>], stopping: bool) -> Outcome {
+        let now = clock::unix();
+        let mut body = String::from("[");
+        json::list(&mut body, alerts, |out, alert| self.write(out, alert, now));
+        body.push(']');
+        self.connected.post(body, &[], stopping)
+    }
+}
+
+impl Sending {
+    fn write(&self, out: &mut String, alert: &Alert, now: Duration) {
+        out.push_str("{\"labels\":{");
+        let known = [
+            ("alertname", alert.rule()),
+            ("metric", alert.metric()),
+            ("severity", alert.severity().as_str()),
+        ];
+        let own = |name: &str| known.iter().any(|(known, _)| *known == name);
+        let series = alert.labels().iter().filter(|(name, _)| !own(name));
+        let rest = self.labels.iter().filter(|(name, _)| alert.label(name).is_none() && !own(name));
+        let labels = known
+            .into_iter()
+            .map(|(n, v)| (n.to_owned(), v))
+            .chain(series.chain(rest).map(|(n, v)| (legal(n), v.as_str())));
+        // Two names may become one; the first has it.
+        let mut names: Vec<String> = Vec::new();
+        let labels = labels.filter(|(name, value)| {
+            let new = !value.is_empty() && !names.contains(name);
+            names.push(name.clone());
+            new
+        });
+        json::list(out, labels.collect::<Vec<_>>(), |out, (name, value)| pair(out, &name, value));
+        out.push_str("},\"annotations\":{");
+        let value = alert.value().to_string();
+        let annotations = [
+            ("summary", Some(alert.to_string())),
+            ("description", Some(alert.reason().to_owned())),
+            ("value", Some(value)),
+            ("action", alert.action().map(str::to_owned)),
+        ];
+        let there = annotations.into_iter().filter_map(|(name, text)| Some((name, text?)));
+        json::list(out, there.filter(|(_, text)| !text.is_empty()), |out, (name, text)| {
+            pair(out, name, &text);
+        });
+        out.push_str("},\"startsAt\":\"");
+        json::rfc3339(out, alert.first_seen());
+        out.push_str("\",\"endsAt\":\"");
+        let end = if alert.is_firing() { now + self.repeat * 4 } else { alert.last_seen() };
+        json::rfc3339(out, end);
+        out.push_str("\"}");
+    }
+}
+
+/// As Alertmanager takes label names: it refuses a whole batch for one that is not.
+fn legal(name: &str) -> String {
+    escape::underscores(name, key::is_legal_label).into_owned()
+}
+
+fn pair(out: &mut String, name: &str, value: &str) {
+    json::string(out, name);
+    out.push(':');
+    json::string(out, value);
+}
