@@ -64,6 +64,25 @@ fn firing_and_resolved_are_told_in_order() {
 }
 
 #[test]
+fn what_comes_back_within_the_cooldown_is_the_same_alert_and_is_told() {
+    let (callback, alerts) = tell();
+    let lasting = Rule::new("y").above(0.5).cooldown(SECOND * 60).on_alert(callback);
+    let bench = Bench::new(|builder| builder.alert(lasting));
+    for value in [1.0, 0.0, 0.0, 0.0, 1.0] {
+        bench.registry.gauge("y", &[]).set(value);
+        bench.clock.advance(SECOND);
+        bench.monitor.tick();
+    }
+    let told: Vec<Alert> = (0..3).map(|_| alerts.recv_timeout(SOON).unwrap()).collect();
+    assert_eq!(
+        [State::Firing, State::Resolved, State::Firing],
+        [0, 1, 2].map(|at| told[at].state())
+    );
+    assert!(told.iter().all(|alert| alert.id() == told[0].id()));
+    assert_eq!(bench.registry.snapshot().value("nissa_anomalies_total"), Some(1.0));
+}
+
+#[test]
 fn a_rule_may_have_a_callback_of_its_own() {
     let (callback, alerts) = tell();
     let bench = Bench::new(|builder| builder.alert(Rule::new("y").above(0.5).on_alert(callback)));

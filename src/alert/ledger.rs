@@ -30,7 +30,8 @@ pub(super) struct Ledger {
     group: Option<(u64, Duration)>,
     /// What began in this tick and has no group yet, with its rule's and its series' place.
     begun: Vec<(usize, usize, Arc<Alert>)>,
-    resolved: Vec<Arc<Alert>>,
+    /// What ended, or came back, in this tick.
+    told: Vec<Arc<Alert>>,
     inline: Vec<(Arc<Alert>, Duration)>,
 }
 
@@ -49,7 +50,7 @@ impl Ledger {
             next_id: 1,
             group: None,
             begun: Vec::new(),
-            resolved: Vec::new(),
+            told: Vec::new(),
             inline: Vec::new(),
         }
     }
@@ -66,8 +67,13 @@ impl Ledger {
             let before =
                 evaluator.tracked.get_mut(event.series).and_then(|tracked| tracked.alert.take());
             let after = self.one(evaluator, &event, before, tick);
-            if let (Change::Fires { again: false }, Some(alert)) = (event.change, &after) {
-                self.begun.push((place, event.series, Arc::clone(alert)));
+            match (event.change, &after) {
+                (Change::Fires { again: false }, Some(alert)) => {
+                    self.begun.push((place, event.series, Arc::clone(alert)));
+                }
+                // Who was told that it is over must be told that it is not.
+                (Change::Fires { again: true }, Some(alert)) => self.told.push(Arc::clone(alert)),
+                _ => {}
             }
             if let Some(tracked) = evaluator.tracked.get_mut(event.series) {
                 tracked.alert = after;
@@ -92,7 +98,7 @@ impl Ledger {
             Change::Resolved => {
                 let alert = Arc::new(Alert { state: State::Resolved, ..Alert::clone(&*before?) });
                 self.history.put(Arc::clone(&alert));
-                self.resolved.push(Arc::clone(&alert));
+                self.told.push(Arc::clone(&alert));
                 Some(alert)
             }
             Change::Pending | Change::Continues => {
@@ -147,7 +153,7 @@ impl Ledger {
     /// Puts what began in this tick into a group and hands everything on: the worst first, and of
     /// those what broke first. Returns what began.
     pub(super) fn close(&mut self, evaluators: &mut [Evaluator], tick: Tick) -> Vec<Arc<Alert>> {
-        for alert in std::mem::take(&mut self.resolved) {
+        for alert in std::mem::take(&mut self.told) {
             self.hand_on(&alert);
         }
         let mut begun = std::mem::take(&mut self.begun);

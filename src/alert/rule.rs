@@ -225,8 +225,8 @@ impl Rule {
         self
     }
 
-    /// For how long after its end the same alert is taken up again in silence if it comes back
-    /// (1 min).
+    /// For how long after its end it is the same alert if it comes back (1 min): callbacks are told
+    /// that it fires again, and it is not counted anew.
     pub fn cooldown(mut self, time: Duration) -> Self {
         self.cooldown = time;
         self
