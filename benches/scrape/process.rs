@@ -69,9 +69,9 @@ impl Served {
         })
     }
 
-    /// Memory at its peak beyond what there was, by scrape and by byte of the page, while so many
-    /// scrapes begin one after the other and none is read. `None` if the system does not say.
-    pub fn memory_per_byte(&self, scrapes: usize) -> Option<f64> {
+    /// Memory at its peak beyond what there was, in bytes of the page, while so many scrapes begin
+    /// one after the other and none is read. `None` if the system does not say.
+    pub fn memory(&self, scrapes: usize) -> Option<f64> {
         let mut scrapers: Vec<Scraper> =
             (0..scrapes).map(|_| Scraper::new(self.address, "identity")).collect();
         let before = self.resident("VmRSS:")?;
@@ -82,7 +82,7 @@ impl Served {
         }
         let peak = self.resident("VmHWM:")?;
         let body = scrapers.first_mut()?.read(|| ());
-        Some((peak.saturating_sub(before)) as f64 / scrapes as f64 / body as f64)
+        Some(peak.saturating_sub(before) as f64 / body as f64)
     }
 
     fn resident(&self, field: &str) -> Option<usize> {

@@ -40,10 +40,12 @@ impl Kind {
     }
 }
 
+type Update = dyn Fn(&'static str, &str, u64);
+
 /// How a system is written to: by method and path, or as one of its hot loops.
 struct System {
     address: SocketAddr,
-    update: Box<dyn Fn(&'static str, &str, u64)>,
+    update: Box<Update>,
     /// So many operations on one series, as in a call site that is passed again and again.
     one: Box<dyn Fn(u64)>,
     /// So many operations that go round 1,000 handles.
