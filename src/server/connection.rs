@@ -43,49 +43,79 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const LAST_WORDS: usize = 256 << 10;
 
 pub(super) async fn serve(house: Arc<House>, transport: Box<dyn Transport>, place: Place) {
-    let transport = match &house.tls {
-        None => transport,
-        Some(tls) => {
-            let limit = house.limits.handshake_time;
-            let left = place.member().told_to_leave();
-            let handshake = timeout(limit, unless(left, tls.accept(transport)));
-            match until_closing(&house, handshake).await {
-                Some(Ok(Some(Ok(secured)))) => secured,
-                // Who was evicted is counted already.
-                Some(Ok(None)) | None => return,
-                Some(_) => return house.handler.meters().refused(Refusal::Handshake),
-            }
-        }
-    };
+    let Some(transport) = secure(&house, transport, &place).await else { return };
     let watch = Arc::new(Watch::new(Arc::clone(place.member())));
-    let (end, transport, unread) = talk(&house, transport, &watch).await;
-    let refused = |refusal| house.handler.meters().refused(refusal);
-    let mut transport = transport;
-    match end {
-        End::Done(Ok(())) => {}
-        End::Done(Err(error)) if error.is_parse_too_large() => refused(Refusal::TooLarge),
-        End::Done(Err(error)) if error.is_parse() => {
-            refused(Refusal::Malformed);
-            // The one thing that hyper leaves without an answer.
-            if unread.starts_with(b"PRI * HTTP/2") {
-                last_word(&mut transport, "505 HTTP Version Not Supported", "only HTTP/1.1").await;
-            }
-        }
-        // The client went away.
-        End::Done(Err(_)) => return,
-        End::Evicted => return transport.forget_unsent(),
-        End::Late(refusal) => {
-            refusal.into_iter().for_each(refused);
-            if refusal == Some(Refusal::SlowReader) {
-                return transport.forget_unsent();
-            }
-            if refusal == Some(Refusal::SlowRequest) {
-                last_word(&mut transport, "408 Request Timeout", "no whole request in time").await;
-            }
-        }
+    let (end, mut transport, unread) = talk(&house, transport, &watch).await;
+    if !conclude(end, &house, &mut transport, &unread).await {
+        return;
     }
     let goodbye = unless(place.member().told_to_leave(), goodbye(transport));
     let _ = timeout(GOODBYE, until_closing(&house, goodbye)).await;
+}
+
+/// The transport as requests come over it; `None` if that could not be agreed upon.
+async fn secure(
+    house: &House,
+    transport: Box<dyn Transport>,
+    place: &Place,
+) -> Option<Box<dyn Transport>> {
+    let Some(tls) = &house.tls else { return Some(transport) };
+    let left = place.member().told_to_leave();
+    let handshake = timeout(house.limits.handshake_time, unless(left, tls.accept(transport)));
+    match until_closing(house, handshake).await? {
+        Ok(Some(Ok(secured))) => Some(secured),
+        // Who was evicted is counted already.
+        Ok(None) => None,
+        Ok(Some(Err(_))) | Err(_) => {
+            house.handler.meters().refused(Refusal::Handshake);
+            None
+        }
+    }
+}
+
+/// Counts how a connection ended, and says what hyper could not say any more. False if nobody is
+/// there to say goodbye to.
+async fn conclude(
+    end: End,
+    house: &House,
+    transport: &mut Box<dyn Transport>,
+    unread: &[u8],
+) -> bool {
+    let meters = house.handler.meters();
+    match end {
+        End::Done(Ok(())) | End::Late(None) => {}
+        End::Done(Err(error)) if error.is_parse_too_large() => {
+            meters.answered_unread("431");
+            meters.refused(Refusal::TooLarge);
+        }
+        // The one thing that hyper leaves without an answer.
+        End::Done(Err(error)) if error.is_parse() && unread.starts_with(b"PRI * HTTP/2") => {
+            meters.answered_unread("505");
+            meters.refused(Refusal::Malformed);
+            last_word(transport, "505 HTTP Version Not Supported", "only HTTP/1.1").await;
+        }
+        End::Done(Err(error)) if error.is_parse() => {
+            meters.answered_unread("400");
+            meters.refused(Refusal::Malformed);
+        }
+        // The client went away.
+        End::Done(Err(_)) => return false,
+        End::Late(Some(Refusal::SlowRequest)) => {
+            meters.answered_unread("408");
+            meters.refused(Refusal::SlowRequest);
+            last_word(transport, "408 Request Timeout", "no whole request in time").await;
+        }
+        End::Late(Some(refusal)) => {
+            meters.refused(refusal);
+            transport.forget_unsent();
+            return false;
+        }
+        End::Evicted => {
+            transport.forget_unsent();
+            return false;
+        }
+    }
+    true
 }
 
 /// Has hyper talk until one of the ends; gives back the transport, and what hyper did not read.

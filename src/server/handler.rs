@@ -18,7 +18,7 @@ use super::body::{Body, Record};
 use super::crew::Crew;
 use super::encoding::Encoding;
 use super::forms::Form;
-use super::meters::{Meters, Refusal};
+use super::meters::{Meters, OTHER, Refusal};
 use super::pages::{Limits, Pages, Wanted};
 use crate::clock;
 use crate::expose::Format;
@@ -97,8 +97,6 @@ pub(super) struct Parts {
 const ROUTE_THREADS: usize = 4;
 const ONE_ROUTE: usize = 2;
 const ROUTES_WAITING: usize = 64;
-/// The names a client may ask for, and the label that stands for all other paths.
-const OTHER: &str = "other";
 const ALLOW: &str = "GET, HEAD";
 
 impl Handler {

@@ -78,6 +78,9 @@ impl Refusal {
     }
 }
 
+/// The label that stands for all paths that are no route.
+pub(super) const OTHER: &str = "other";
+
 /// The endpoint's own metrics, in the registry it serves.
 #[derive(Debug)]
 pub(super) struct Meters {
@@ -111,6 +114,12 @@ impl Meters {
         self.registry
             .histogram("nissa_http_request_duration_seconds", &route)
             .record(took.as_secs_f64());
+    }
+
+    /// Counts a response to what was never read as a request.
+    pub(super) fn answered_unread(&self, code: &'static str) {
+        let labels = [("route", OTHER), ("code", code)];
+        self.registry.counter("nissa_http_requests_total", &labels).increment(1);
     }
 
     /// Counts a refusal, and logs it unless its like was logged within the last minute.
