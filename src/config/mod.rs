@@ -10,6 +10,26 @@ mod merge;
 mod registry;
 mod value;
 
+#[cfg(feature = "detect")]
+mod alerts;
+#[cfg(not(feature = "detect"))]
+#[path = "absent/alerts.rs"]
+mod alerts;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "absent/gpu.rs"]
+mod gpu;
+#[cfg(feature = "history")]
+mod history;
+#[cfg(not(feature = "history"))]
+#[path = "absent/history.rs"]
+mod history;
+#[cfg(feature = "host")]
+mod host;
+#[cfg(not(feature = "host"))]
+#[path = "absent/host.rs"]
+mod host;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(not(feature = "server"))]
@@ -72,6 +92,10 @@ pub struct Config {
     registry: registry::Section,
     health: health::Section,
     server: server::Section,
+    host: host::Section,
+    gpu: gpu::Section,
+    history: history::Section,
+    alerts: alerts::Section,
 }
 
 impl Config {
@@ -157,6 +181,10 @@ impl Config {
         }
         builder = self.registry.apply(builder);
         builder = self.health.apply(builder);
+        builder = self.host.apply(builder)?;
+        builder = self.gpu.apply(builder)?;
+        builder = self.history.apply(builder)?;
+        builder = self.alerts.apply(builder)?;
         self.server.apply(builder)
     }
 }

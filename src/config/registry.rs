@@ -26,7 +26,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("registry.thread_memory", "a whole number of bytes", "67108864"),
 ];
 
-const METRICS: &str = "a list of name patterns, or of tables with `name` and `labels`";
+pub(super) const METRICS: &str = "a list of name patterns, or of tables with `name` and `labels`";
 const BUCKETS: &str = "a list of bounds, or a table with `bounds`, `relative_error` or `quantiles`";
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -98,7 +98,7 @@ impl Section {
 /// Metrics, by name and perhaps by labels.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Written")]
-struct Pattern {
+pub(super) struct Pattern {
     name: String,
     labels: BTreeMap<String, String>,
 }
