@@ -240,6 +240,21 @@ fn a_forked_child_does_not_answer() {
     }
 }
 
+/// A program may end without stopping anything, in the midst of an answer.
+#[test]
+fn a_program_that_just_ends() {
+    const TEST: &str = "a_program_that_just_ends";
+    if host::scenario().is_none() {
+        return host::play(TEST, TEST, 2 * SOON);
+    }
+    let (stage, begun, release) = slow();
+    let endpoint = Endpoint::with(Server::new(), |builder| builder.stage(stage));
+    let mut client = endpoint.connect();
+    client.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
+    begun.recv_timeout(SOON).unwrap();
+    std::mem::forget((endpoint, release));
+}
+
 /// Nothing is printed, so closed standard streams harm nobody.
 #[test]
 fn without_standard_streams() {

@@ -126,6 +126,46 @@ fn more_scrapers_than_may_wait_are_told_at_once() {
     assert_eq!(counted.as_f64(), Some(refused as f64));
 }
 
+#[test]
+fn a_page_that_takes_too_long_is_a_503() {
+    let endpoint = Endpoint::new(Server::new());
+    for index in 0..20_000 {
+        let name = format!("large_{}_total", index % 10);
+        endpoint.registry.counter(&name, &[("index", &index.to_string())]).increment(1);
+    }
+    let mut client = endpoint.connect();
+    let patience = "X-Prometheus-Scrape-Timeout-Seconds: 0.000001\r\n";
+    let response = client.request("GET", "/metrics", patience);
+    assert_eq!((response.status, &*response.text()), (503, "it took too long\n"));
+    assert_eq!(client.get("/metrics").status, 200, "who has patience gets it");
+    assert_eq!(endpoint.rejected("timeout"), 1.0);
+}
+
+/// In a server of the program's, on a runtime of the program's.
+#[test]
+fn behind_the_program_s_own_hyper() {
+    use hyper::server::conn::http1;
+    use hyper_util::rt::TokioIo;
+
+    let registry = nissa::Registry::new();
+    registry.counter("jobs_total", &[]).increment(3);
+    let handler = Handler::with_routes(&registry, nissa::health::Health::new().routes());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = std::thread::spawn(move || {
+        let mut client = http::Client::connect(address);
+        ["/metrics", "/live", "/nothing"].map(|path| client.get(path).status)
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        http1::Builder::new().serve_connection(TokioIo::new(stream), handler).await.unwrap();
+    });
+    assert_eq!(client.join().unwrap(), [200, 200, 404]);
+}
+
 /// A future that is dropped leaves nothing behind that keeps others from their page.
 #[test]
 fn scrapers_that_go_away() {
