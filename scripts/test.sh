@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything a change must pass, as CI runs it. Runs all steps, then lists what failed.
-# usage: scripts/test.sh [quick]      quick leaves out loom, AddressSanitizer and packaging
+# usage: scripts/test.sh [quick]      quick leaves out loom, fuzzing, AddressSanitizer and packaging
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -34,6 +34,7 @@ main() {
     step 'docs, no features' env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
     step 'docs as docs.rs shows them' docs_with_feature_labels
     slow 'loom' loom
+    slow 'fuzz' ./scripts/fuzz.sh 10
     slow 'AddressSanitizer' address_sanitizer
     step 'examples, no features' cargo build --release --examples
     step 'examples, full' cargo build --release --examples --features full

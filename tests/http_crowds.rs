@@ -27,6 +27,14 @@ fn threads() -> usize {
     count("/proc/self/task")
 }
 
+/// Descriptors and threads after what the first runtime of a process makes once and for all.
+fn as_it_was() -> (usize, usize) {
+    let tasks = threads();
+    drop(Endpoint::new(Server::new()));
+    eventually("threads are joined", || threads() == tasks);
+    (descriptors(), tasks)
+}
+
 /// What a scenario of its own process is: others' threads and sockets must not be counted.
 fn alone(test: &str, scenario: impl FnOnce()) {
     match host::scenario() {
@@ -38,7 +46,7 @@ fn alone(test: &str, scenario: impl FnOnce()) {
 #[test]
 fn a_thousand_idle_connections() {
     alone("a_thousand_idle_connections", || {
-        let (fds, tasks) = (descriptors(), threads());
+        let (fds, tasks) = as_it_was();
         let endpoint = Endpoint::new(Server::new());
         endpoint.scrape();
         let (served_fds, memory) = (descriptors(), host::resident_bytes());
@@ -190,7 +198,7 @@ fn processor_time() -> Duration {
 #[test]
 fn a_mob_and_a_scraper() {
     alone("a_mob_and_a_scraper", || {
-        let (fds, tasks) = (descriptors(), threads());
+        let (fds, tasks) = as_it_was();
         let server = Server::new().header_time(http::SHORT).write_stall(http::SHORT);
         let endpoint = Endpoint::new(server);
         for index in 0..2000 {

@@ -54,19 +54,19 @@ fn headers_that_never_end() {
         assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
     }
     assert!(dripping.join().unwrap() < SOON, "it was never cut");
-    assert_eq!(endpoint.rejected("slow_request"), 41.0);
+    assert!(endpoint.rejected("slow_request") >= 41.0);
     endpoint.scrape();
     http::eventually("their places are free", || endpoint.connections() == 0.0);
 }
 
 #[test]
 fn a_second_request_has_a_deadline_of_its_own() {
-    let endpoint = Endpoint::new(Server::new().header_time(SHORT));
+    let endpoint = Endpoint::new(Server::new().header_time(Duration::from_secs(1)));
     let mut client = endpoint.connect();
-    for _ in 0..3 {
+    for _ in 0..2 {
         assert_eq!(client.get("/metrics").status, 200);
-        // Nobody is late who has not begun.
-        std::thread::sleep(SHORT + SHORT);
+        // One that comes now and says nothing is cut; who has asked may think for longer.
+        assert!(endpoint.connect().is_closed());
     }
     client.send("GET /metrics HTTP/1.1\r\nHo");
     assert!(rest(&mut client).starts_with(b"HTTP/1.1 408 "));
