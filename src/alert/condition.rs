@@ -180,11 +180,11 @@ fn changes(before: (f64, Duration), now: (f64, Duration), limit: f64) -> Option<
     (seconds > 0.0 && speed > limit).then(|| Verdict::certain("changes", reason()))
 }
 
-/// Nothing over nothing is no ratio.
+/// Over nothing there is no ratio: a tick in which nothing else happened says nothing.
 fn ratio(value: f64, other: f64, name: &str, limit: f64) -> Option<Verdict> {
     let ratio = value / other;
     let reason = || format!("{} times {name}, over {}", Short(ratio), Short(limit));
-    (ratio > limit).then(|| Verdict {
+    (other != 0.0 && ratio > limit).then(|| Verdict {
         expected: Some((f64::NEG_INFINITY, limit * other)),
         ..Verdict::certain("ratio", reason())
     })

@@ -24,6 +24,8 @@ const SUM_SLACK: f64 = 0.75;
 const SUM_TOP: f64 = 20.0;
 /// The least scatter: 2 % of the value.
 const LEAST_SCATTER: f64 = 0.02;
+/// What squares without overflow; larger values are taken for this.
+const LARGEST: f64 = 1e150;
 /// Values before which the slow levels mean nothing.
 const SETTLED: u64 = 30;
 
@@ -120,21 +122,23 @@ impl Level {
     /// Judges a finite value and adds it to the sum and the quick level, which must see what is
     /// too strange to be learned. `None` before the second value.
     pub(super) fn look(&mut self, value: f64) -> Option<Look> {
-        if self.logarithmic && value < 0.0 {
+        self.whole &= value.fract() == 0.0;
+        // Of counts, zero is one less than one; by logarithm it would be the deepest of dips.
+        let counts = self.sign < 0.0 && self.whole && self.seen == 0;
+        if self.logarithmic && (value < 0.0 || counts) {
             self.logarithmic = false;
             self.restart();
         }
-        self.whole &= value.fract() == 0.0;
         if self.seen == 0 {
             return None;
         }
         let scatter = self.scatter();
-        let at = self.place(value).clamp(self.mean - 4.0 * scatter, self.mean + 1e6 * scatter);
+        let at = within(self.place(value), self.mean - 4.0 * scatter, self.mean + 1e6 * scatter);
         self.fast += (at.min(self.mean + 100.0 * scatter) - self.fast) / span(self.seen, FAST_SPAN);
         let settled = self.seen >= SETTLED;
         if settled {
-            let step = ((at - self.best) / scatter).clamp(-SUM_MOST, SUM_MOST) - SUM_SLACK;
-            self.sum = (self.sum + step).clamp(0.0, SUM_TOP);
+            let step = within((at - self.best) / scatter, -SUM_MOST, SUM_MOST) - SUM_SLACK;
+            self.sum = within(self.sum + step, 0.0, SUM_TOP);
         }
         let rise = if settled { self.fast - self.best } else { 0.0 };
         Some(Look {
@@ -159,7 +163,7 @@ impl Level {
         let scatter = self.scatter();
         // One value may not decide what is usual from then on.
         let most = if self.seen > 10 { 8.0 } else { 1e6 };
-        let at = at.clamp(self.mean - 4.0 * scatter, self.mean + most * scatter);
+        let at = within(at, self.mean - 4.0 * scatter, self.mean + most * scatter);
         let off = at - self.mean;
         self.mean += off / span(self.seen, MEAN_SPAN);
         self.variance += (off * off - self.variance) / span(self.seen, SLOW_SPAN);
@@ -187,7 +191,7 @@ impl Level {
     }
 
     fn place(&self, value: f64) -> f64 {
-        self.sign * if self.logarithmic { value.ln() } else { value }
+        self.sign * if self.logarithmic { value.ln() } else { within(value, -LARGEST, LARGEST) }
     }
 
     fn back(&self, at: f64) -> f64 {
@@ -198,4 +202,9 @@ impl Level {
 /// The divisor of an exponential mean that starts as an ordinary one.
 fn span(seen: u64, longest: f64) -> f64 {
     (seen as f64 + 1.0).min(longest)
+}
+
+/// As `clamp`, which panics where a limit is NaN.
+fn within(value: f64, low: f64, high: f64) -> f64 {
+    value.max(low).min(high)
 }
