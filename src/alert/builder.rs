@@ -24,7 +24,8 @@ impl Builder {
     /// registry.gauge("queue_depth", &[]).set(1200);
     /// monitor.tick();
     /// let alerts = [("rule", "queue_depth"), ("severity", "critical")];
-    /// let count = registry.snapshot().get("nissa_anomalies_total", &alerts);
+    /// let snapshot = registry.snapshot();
+    /// let count = snapshot.get("nissa_anomalies_total", &alerts);
     /// assert_eq!(count.and_then(|count| count.as_f64()), Some(1.0));
     /// # Ok::<(), nissa::Error>(())
     /// ```

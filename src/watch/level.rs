@@ -6,7 +6,7 @@
 //! (A fixed multiple of a moving mean, the usual rule, fires on every hard batch at the end of a
 //! run and on nothing at its beginning.)
 //!
-//! All figures are exponential means, some twenty multiplications a value and 96 bytes.
+//! All figures are exponential means, one logarithm and some ten divisions a value, 100 bytes.
 
 /// Values that shape the mean, by weight.
 const MEAN_SPAN: f64 = 20.0;
@@ -38,6 +38,8 @@ pub(super) struct Level {
     /// Only whole numbers so far: a count scatters by one at least.
     whole: bool,
     seen: u64,
+    /// The value looked at last, as it is judged.
+    placed: f64,
     mean: f64,
     variance: f64,
     /// The highest, fading towards the mean.
@@ -61,9 +63,9 @@ pub(super) struct Look {
     pub(super) sum: f64,
     /// The quick level over the slow one, this value included.
     pub(super) turn: f64,
-    /// The quick level over the best, as a factor if values are judged by logarithm, else as if
-    /// each standard deviation were another third.
-    pub(super) factor: f64,
+    /// The quick level over the best, as the logarithm of a factor; where values are not judged by
+    /// logarithm, as if each standard deviation were another third.
+    pub(super) rise: f64,
 }
 
 impl Level {
@@ -73,6 +75,7 @@ impl Level {
             logarithmic: true,
             whole: true,
             seen: 0,
+            placed: 0.0,
             mean: 0.0,
             variance: 0.0,
             top: 0.0,
@@ -129,11 +132,12 @@ impl Level {
             self.logarithmic = false;
             self.restart();
         }
+        self.placed = self.place(value);
         if self.seen == 0 {
             return None;
         }
         let scatter = self.scatter();
-        let at = within(self.place(value), self.mean - 4.0 * scatter, self.mean + 1e6 * scatter);
+        let at = within(self.placed, self.mean - 4.0 * scatter, self.mean + 1e6 * scatter);
         self.fast += (at.min(self.mean + 100.0 * scatter) - self.fast) / span(self.seen, FAST_SPAN);
         let settled = self.seen >= SETTLED;
         if settled {
@@ -146,13 +150,13 @@ impl Level {
             beyond: (at - self.top) / scatter,
             sum: self.sum,
             turn: (self.fast - self.slow) / scatter,
-            factor: if self.logarithmic { rise.exp() } else { (rise / scatter / 3.0).exp() },
+            rise: if self.logarithmic { rise } else { rise / scatter / 3.0 },
         })
     }
 
-    /// Learns a finite value.
-    pub(super) fn learn(&mut self, value: f64) {
-        let at = self.place(value);
+    /// Learns the value that was looked at last.
+    pub(super) fn learn(&mut self) {
+        let at = self.placed;
         if self.seen == 0 {
             if at.is_finite() {
                 (self.mean, self.slow, self.fast, self.top) = (at, at, at, at);

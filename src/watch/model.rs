@@ -75,8 +75,10 @@ impl Model {
     pub(super) fn turn(&mut self, step: &Step) -> Option<Finding> {
         let finding = self.judge(step);
         if finding.is_none() {
-            self.loss.learn(step.loss);
-            step.gradient_norm.iter().for_each(|norm| self.gradient.learn(*norm));
+            self.loss.learn();
+            if step.gradient_norm.is_some() {
+                self.gradient.learn();
+            }
         }
         match self.incident.turn(finding.as_ref().map(|(_, _, found)| found)) {
             Turn::Report => finding,
@@ -132,9 +134,9 @@ impl Model {
 
     fn judge_loss(&self, look: &Look) -> Option<Found> {
         let risen = is_drift(look, self.sensitivity);
-        if risen && look.factor >= DIVERGED {
+        if risen && look.rise >= DIVERGED.ln() {
             let found = drift(&self.loss, look, self.sensitivity);
-            let found = weighed(found, look.factor / DIVERGED, self.loss.seen());
+            let found = weighed(found, look.rise.exp() / DIVERGED, self.loss.seen());
             return Some(Found { kind: Kind::Divergence, severity: Severity::Critical, ..found });
         }
         if is_spike(look, self.sensitivity) {

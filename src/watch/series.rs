@@ -167,7 +167,7 @@ impl WatchBuilder {
 /// Judges a series value by value; made by [`WatchBuilder::build`].
 ///
 /// Deterministic: the same values give the same anomalies. It reads no clock, starts no thread and
-/// takes no lock; a value costs some tens of nanoseconds, and no allocation unless something is
+/// takes no lock; a value costs about 0.15 µs, and no allocation unless something is
 /// reported. Clone it to try something out.
 #[derive(Clone, Debug)]
 pub struct Watch {
@@ -263,8 +263,8 @@ impl Terms {
         if value.is_finite() && self.learns() {
             let learned = self.judge_by_level(value);
             if learned.is_none() {
-                self.up.learn(value);
-                self.down.iter_mut().for_each(|down| down.learn(value));
+                self.up.learn();
+                self.down.iter_mut().for_each(|down| down.learn());
             }
             found = found.or(learned);
         }
@@ -292,8 +292,9 @@ impl Terms {
     }
 
     fn judge_by_level(&mut self, value: f64) -> Option<Found> {
-        let look = self.up.look(value)?;
+        // Both look at every value, since they remember.
         let fall = self.down.as_mut().and_then(|down| down.look(value));
+        let look = self.up.look(value)?;
         if self.up.seen() < self.warm_up {
             return None;
         }
