@@ -50,6 +50,14 @@ pub(crate) fn since(start: Instant) -> Duration {
     now().duration_since(start)
 }
 
+/// The moment so much later, or one too far away to matter.
+#[allow(dead_code, reason = "depends on the features which modules wait")]
+pub(crate) fn after(time: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let now = now();
+    now.checked_add(time).unwrap_or_else(|| now.checked_add(FAR).unwrap_or(now))
+}
+
 /// A clock that can be shared and printed.
 #[derive(Clone)]
 pub(crate) struct SharedClock(pub(crate) Arc<dyn Clock>);

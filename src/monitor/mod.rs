@@ -112,8 +112,8 @@ pub trait Stage: Send {
     }
 }
 
-/// What a stage asks of a tick. Nothing is done that nobody asks for: without ticks there is no
-/// thread, and without snapshots none is taken.
+/// What a stage asks of a tick. Nothing is done that nobody asks for: if no stage wants snapshots,
+/// none is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wants {
     /// No ticks: it has threads of its own, or none.

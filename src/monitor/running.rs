@@ -91,7 +91,7 @@ impl Monitor {
     fn now(&self) -> Tick {
         let at = self.clock.now().saturating_sub(self.started);
         let before = std::mem::replace(&mut *self.last.lock(), at);
-        let after_gap = at.saturating_sub(before) > self.context.interval * 2;
+        let after_gap = at.saturating_sub(before) > self.context.interval.saturating_mul(2);
         Tick { at, unix: self.clock.unix(), after_gap }
     }
 
@@ -118,7 +118,7 @@ impl Monitor {
         }
         let health = &self.context.health;
         self.context.sources.iter().for_each(|source| health.remove_source(source));
-        let deadline = clock::now() + limit;
+        let deadline = clock::after(limit);
         let mut all = true;
         for running in self.stages.iter().rev() {
             match running.stage.try_lock_until(deadline) {

@@ -168,8 +168,8 @@ async fn late(watch: &Watch, limits: &Limits) -> Option<Refusal> {
         let now = clock::now();
         let next = match due(watch, limits) {
             Some((due, refusal)) if due <= now => return refusal,
-            Some((due, _)) => due.min(now + look),
-            None => now + look,
+            Some((due, _)) => due.min(clock::after(look)),
+            None => clock::after(look),
         };
         tokio::time::sleep_until(next.into()).await;
     }

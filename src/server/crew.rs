@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::clock;
 use crate::sync::{Condvar, Mutex};
@@ -114,16 +114,10 @@ impl Desk {
     }
 }
 
-/// The moment so much later, or one too far away to matter.
-pub(super) fn after(time: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    let now = clock::now();
-    now.checked_add(time).unwrap_or_else(|| now.checked_add(FAR).unwrap_or(now))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
 
@@ -147,7 +141,7 @@ mod tests {
         assert!(crew.submit(Box::new(move || tell.send(3).unwrap())).is_err());
         drop(release);
         assert_eq!(told.recv_timeout(SOON), Ok(2));
-        assert!(crew.stop(after(SOON)));
+        assert!(crew.stop(clock::after(SOON)));
         assert!(told.recv_timeout(SOON).is_err(), "the third was never begun");
         assert!(crew.submit(Box::new(|| ())).is_err());
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::accept::{self, House};
-use super::crew;
 use super::crowd::Crowd;
 use super::handler::{Handler, Parts};
 use super::listen::Bound;
@@ -84,7 +83,7 @@ impl Stage for Endpoint {
 
     fn stop(&mut self, limit: Duration) {
         let Some(running) = self.running.take() else { return };
-        let deadline = crew::after(limit.min(running.drain + STOPPING));
+        let deadline = clock::after(limit.min(running.drain.saturating_add(STOPPING)));
         let _ = running.close.send(true);
         running.worker.join(deadline.saturating_duration_since(clock::now()));
         running.handler.stop(deadline);
