@@ -255,6 +255,35 @@ fn a_program_that_just_ends() {
     std::mem::forget((endpoint, release));
 }
 
+/// Also when nobody ever connected, so that nothing holds up the end.
+#[test]
+fn a_child_keeps_no_port_open() {
+    const TEST: &str = "a_child_keeps_no_port_open";
+    if host::scenario().is_none() {
+        return host::play(TEST, TEST, 2 * SOON);
+    }
+    for round in 0..10 {
+        let guard = serve("127.0.0.1:0").unwrap();
+        // SAFETY: the child waits to be killed.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            loop {
+                // SAFETY: always allowed.
+                unsafe { libc::pause() };
+            }
+        }
+        let address = guard.addresses()[0];
+        drop(guard);
+        let refused = TcpStream::connect(address).is_err();
+        // SAFETY: the child is ours.
+        unsafe {
+            libc::kill(child, libc::SIGKILL);
+            libc::waitpid(child, &mut 0, 0);
+        }
+        assert!(refused, "round {round}");
+    }
+}
+
 /// Nothing is printed, so closed standard streams harm nobody.
 #[test]
 fn without_standard_streams() {

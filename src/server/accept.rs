@@ -37,13 +37,16 @@ const HOUSEKEEPING: Duration = Duration::from_secs(20);
 
 /// Serves until closed, then lets responses end for as long as the limit says.
 pub(super) async fn serve(house: Arc<House>, listeners: Vec<Listener>) {
-    for listener in listeners {
-        tokio::spawn(accept(Arc::clone(&house), listener));
-    }
+    let open = |listener| tokio::spawn(accept(Arc::clone(&house), listener));
+    let doors: Vec<_> = listeners.into_iter().map(open).collect();
     let look = house.tls.as_ref().map_or(HOUSEKEEPING, |tls| tls.look().min(HOUSEKEEPING));
     while until_closing(&house, tokio::time::sleep(look)).await.is_some() {
         house.handler.trim();
         house.tls.iter().for_each(Acceptor::renew);
+    }
+    // The runtime goes with this task, and nobody would hang up.
+    for door in doors {
+        let _ = door.await;
     }
     let _ = tokio::time::timeout(house.limits.drain, house.crowd.emptied()).await;
 }
