@@ -127,6 +127,34 @@ fn a_renewed_certificate_is_taken_up_and_a_bad_one_is_not() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+/// Say, because there was no file descriptor to read them with.
+#[test]
+fn what_could_not_be_read_at_first_is_read_again() {
+    let folder = std::env::temp_dir().join(format!("nissa-tls-again-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (certificate, key) = (folder.join("cert.pem"), folder.join("cert.key"));
+    let put = |to: &PathBuf, name: &str| _ = fs::copy(file(name), to).unwrap();
+    let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let put_key = |name: &str| {
+        // At once, with the time that it keeps.
+        let new = folder.join("new.key");
+        put(&new, name);
+        fs::File::options().write(true).open(&new).unwrap().set_modified(long_ago).unwrap();
+        fs::rename(new, &key).unwrap();
+    };
+    put(&certificate, "server.pem");
+    put_key("server.key");
+    let tls = Tls::files(&certificate, &key).look(Duration::from_millis(5));
+    let endpoint = Endpoint::new(Server::new().tls(tls));
+    let shown = || get(endpoint.address(), None).unwrap().1;
+    put(&certificate, "renewed.pem");
+    endpoint.wait_for_rejected("certificate", 1.0);
+    put_key("renewed.key");
+    let renewed = CertificateDer::from_pem_file(file("renewed.pem")).unwrap().to_vec();
+    http::eventually("the new one is shown", || shown() == renewed);
+    fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn files_that_make_no_sense_are_errors() {
     let start = |tls: Tls| {

@@ -64,7 +64,8 @@ impl Tls {
     pub(super) fn acceptor(self, meters: Arc<Meters>) -> Result<Acceptor, Error> {
         let stamp = self.stamp();
         let config = self.config()?;
-        let current = Current { config: RwLock::new(config), stamp: Mutex::new(stamp) };
+        let seen = Mutex::new(Seen { good: stamp, bad: None });
+        let current = Current { config: RwLock::new(config), seen };
         let crew = Crew::new("nissa-tls", 1, 1);
         Ok(Acceptor { tls: Arc::new(self), current: Arc::new(current), crew, meters })
     }
@@ -137,7 +138,14 @@ pub(super) struct Acceptor {
 
 struct Current {
     config: RwLock<Arc<ServerConfig>>,
-    stamp: Mutex<Stamp>,
+    seen: Mutex<Seen>,
+}
+
+/// How the files looked when they were read.
+struct Seen {
+    good: Stamp,
+    /// Since then, when they made no sense.
+    bad: Option<Stamp>,
 }
 
 impl Acceptor {
@@ -161,12 +169,20 @@ impl Acceptor {
         let meters = Arc::clone(&self.meters);
         let look = move || {
             let stamp = tls.stamp();
-            if std::mem::replace(&mut *current.stamp.lock(), stamp) == stamp {
+            let mut seen = current.seen.lock();
+            if seen.good == stamp {
                 return;
             }
             match tls.config() {
-                Ok(config) => *current.config.write() = config,
+                Ok(config) => {
+                    *current.config.write() = config;
+                    *seen = Seen { good: stamp, bad: None };
+                }
+                // Read again at every look, for they may be good by then and look the same: what
+                // failed may have been the reading.
+                Err(_) if seen.bad == Some(stamp) => {}
                 Err(error) => {
+                    seen.bad = Some(stamp);
                     meters.refused(Refusal::Certificate);
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     logging::warn!("{error}: {}", cause.unwrap_or_default());
