@@ -215,6 +215,32 @@ fn a_route_that_hangs_holds_up_nobody_else() {
     http::eventually("the route is free again", || endpoint.get("/slow").status == 200);
 }
 
+/// All threads for routes are taken, and whoever restarts programs must not think this one dead.
+#[test]
+fn routes_that_hang_do_not_hide_that_the_program_lives() {
+    let (begin, begun) = mpsc::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+    let hanging = ["/one", "/two"].map(|path| {
+        let (begin, held) = (begin.clone(), std::sync::Arc::clone(&held));
+        Route::get(path, move |_| {
+            begin.send(()).unwrap();
+            let _ = held.lock().unwrap().recv();
+            Response::text(200, "done")
+        })
+    });
+    let server = Server::new().answer_time(SOON);
+    let endpoint = Endpoint::with(server, |builder| builder.stage(Routes(hanging.into())));
+    let clients = ["/one", "/one", "/two", "/two"].map(|path| {
+        let mut client = endpoint.connect();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        client
+    });
+    clients.iter().for_each(|_| begun.recv_timeout(SOON).unwrap());
+    assert_eq!(endpoint.get("/live").status, 200);
+    drop(release);
+}
+
 #[test]
 fn the_scraper_s_patience_is_respected() {
     let (release, held) = mpsc::channel::<()>();
