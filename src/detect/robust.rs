@@ -22,7 +22,7 @@ const PER_MEAN_DISTANCE: f64 = 1.2533;
 ///
 /// Where more than half of the window is nearly one value, MAD and IQR are next to zero and every
 /// other value would be infinitely far off; the mean distance takes their place if it is larger, as
-/// Iglewicz and Hoaglin advise for zero. One sample adds at most ten deviations to it.
+/// Iglewicz and Hoaglin advise for zero.
 /// Costs O(log² n) and O(log n); the state is 24 bytes per sample of the window.
 ///
 /// ```
@@ -31,8 +31,8 @@ const PER_MEAN_DISTANCE: f64 = 1.2533;
 ///
 /// let mut detector = Robust::iqr(200);
 /// for second in 0..300 {
-///     // Some samples are far off, and yet the others are known for what they are.
-///     let value = if second % 50 == 49 { 1000.0 } else { (second % 7) as f64 };
+///     // One sample is far off, and yet the others are known for what they are.
+///     let value = if second == 150 { 1000.0 } else { (second % 7) as f64 };
 ///     let _ = detector.observe(value, Duration::from_secs(second));
 /// }
 /// let score = detector.observe(50.0, Duration::from_secs(300));
@@ -108,9 +108,7 @@ impl Detector for Robust {
         self.seen = self.seen.saturating_add(1);
         let middle = 0.5 * (low + high);
         let weight = 1.0 / self.window.len().max(1) as f64;
-        let away = (value - middle).abs();
-        let away = if ready { away.min(10.0 * deviation) } else { away };
-        self.distance += weight * (away - self.distance);
+        self.distance += weight * ((value - middle).abs() - self.distance);
         if !ready {
             return Score::warming_up();
         }
