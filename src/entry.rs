@@ -9,7 +9,7 @@ use triomphe::ThinArc;
 use crate::buckets::Buckets;
 use crate::cells::{self, CellId, Layout, Row};
 use crate::key::{self, Labels};
-use crate::sync::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::{AtomicU8, Ordering};
 
 /// What a metric measures, in Prometheus's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,8 +84,8 @@ pub(crate) struct Entry(ThinArc<Head, u8>);
 struct Head {
     row: Row,
     state: AtomicU8,
-    /// Whether what it shows is not known now; see `Observed`.
-    hidden: AtomicBool,
+    /// How many `Observed` have something to show.
+    shown: AtomicU8,
     labels: u8,
     flags: u8,
 }
@@ -130,7 +130,7 @@ impl Entry {
         let head = Head {
             row,
             state: AtomicU8::new(LIVE),
-            hidden: AtomicBool::new(nature.observed),
+            shown: AtomicU8::new(0),
             labels: u8::try_from(labels.count).unwrap_or(u8::MAX),
             flags: flag(PLAIN, plain)
                 | flag(LEGAL_NAMES, labels.legal_names)
@@ -186,11 +186,21 @@ impl Entry {
     /// Whether what it shows is not known now. With Acquire: who finds it in sight finds the value
     /// that was stored before it came there.
     pub(crate) fn is_hidden(&self) -> bool {
-        self.0.header.header.hidden.load(Ordering::Acquire)
+        self.is_observed() && self.0.header.header.shown.load(Ordering::Acquire) == 0
     }
 
-    pub(crate) fn set_hidden(&self, hidden: bool) {
-        self.0.header.header.hidden.store(hidden, Ordering::Release);
+    /// Brings it into sight, once more. False if 255 have done so already, which none does in
+    /// earnest.
+    pub(crate) fn show(&self) -> bool {
+        let more = |shown: u8| shown.checked_add(1);
+        let shown = &self.0.header.header.shown;
+        shown.fetch_update(Ordering::Release, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Takes back one [`show`](Self::show).
+    pub(crate) fn hide(&self) {
+        let less = |shown: u8| shown.checked_sub(1);
+        let _ = self.0.header.header.shown.fetch_update(Ordering::Release, Ordering::Relaxed, less);
     }
 
     #[inline]

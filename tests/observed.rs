@@ -83,7 +83,10 @@ fn whoever_else_holds_the_series_keeps_it() {
     let observed = registry.observed_gauge("depth", &[]);
     observed.set(1.0);
     let also = registry.observed_gauge("depth", &[]);
+    also.set(1.5);
     drop(observed);
+    assert_eq!(value(&registry, "depth"), Some(1.5));
+    also.clear();
     assert_eq!(value(&registry, "depth"), None);
     also.set(2.0);
     assert_eq!(value(&registry, "depth"), Some(2.0));

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Prints one table and the goals, and writes `target/collect.json`. Each round takes one of each,
-//! a fifth of a second apart: caches are as cold as for who wakes up seldom, and `sysinfo` answers
-//! from memory if it is asked more often. A figure is the median of thread CPU time, or for
+//! after a pause: caches are as cold as for who wakes up seldom, and `sysinfo` answers from memory
+//! if it is asked more often than each fifth of a second. A figure is the median of thread CPU time, or for
 //! node_exporter the mean of its process's.
 
 #![allow(unreachable_pub, reason = "a program exports nothing, so the word would be pub(crate)")]
@@ -27,7 +27,7 @@ use nissa::collect::{Host, Runner};
 
 use bare::Bare;
 use exporter::Exporter;
-use measure::{Samples, resident, thread_time};
+use measure::{Row, Samples, anonymous_memory, thread_time};
 use through_sysinfo::ThroughSysinfo;
 
 /// `sysinfo` tells the share it told before if it is asked sooner.
@@ -43,34 +43,37 @@ fn main() {
         return;
     }
     let rounds = if env::var_os("COLLECT_QUICK").is_some() { QUICK } else { ROUNDS };
-    let before = resident();
+    let memory = memory_of_threads();
     let mut nissa = Nissa::new();
     nissa.tick();
-    let memory = resident().saturating_sub(before);
     let mut bare = Bare::of_open_files();
     let mut sysinfo = ThroughSysinfo::new();
     let mut exporter = Exporter::start();
     if exporter.is_none() {
         println!("no node_exporter: scripts/servers.sh fetches it");
     }
-    // Everything has been used once, and the first of ten ticks is the slow one, in both.
-    (1..10).for_each(|_| nissa.tick());
+    // Twice the slow figures, so that everything is there; then the first of ten ticks, in both.
+    (1..20).for_each(|_| nissa.tick());
     (bare.tick(), sysinfo.tick());
-    let mut samples = [Samples::new("bare_preads", "floor"), Samples::new("nissa_tick", "nissa")];
-    let mut peer = Samples::new("sysinfo_tick", "sysinfo");
     bare.rewind();
+    let mut floor = Samples::new("bare_preads", "floor");
+    let mut ours = Samples::new("nissa_tick", "nissa");
+    let mut peer = Samples::new("sysinfo_tick", "sysinfo");
     let mut allocated = 0;
     let scraped = exporter.as_mut().map(Exporter::processor_time);
     for _ in 0..rounds {
-        thread::sleep(PACE);
-        samples[0].add(thread_time(|| bare.tick()));
-        let start = allocations::count();
-        samples[1].add(thread_time(|| nissa.tick()));
-        allocated += allocations::count() - start;
-        peer.add(thread_time(|| sysinfo.tick()));
+        thread::sleep(PACE / 3);
+        floor.add(thread_time(|| bare.tick()));
         exporter.as_mut().map(Exporter::scrape);
+        thread::sleep(PACE / 3);
+        let start = allocations::count();
+        let time = thread_time(|| nissa.tick());
+        allocated += allocations::count() - start;
+        ours.add(time);
+        thread::sleep(PACE / 3);
+        peer.add(thread_time(|| sysinfo.tick()));
     }
-    let mut rows: Vec<Row> = samples.iter().chain([&peer]).flat_map(Samples::rows).collect();
+    let mut rows: Vec<Row> = [&floor, &ours, &peer].into_iter().flat_map(Samples::rows).collect();
     let spent = exporter.as_mut().map(Exporter::processor_time).zip(scraped);
     if let Some((after, before)) = spent {
         let each = (after - before).as_secs_f64() * 1e6 / rounds as f64;
@@ -81,6 +84,23 @@ fn main() {
     rows.push(Row::new("nissa_memory", "nissa", memory as f64 / 1024.0, "KiB"));
     rows.push(Row::new("nissa_series", "nissa", nissa.series() as f64, "series"));
     report(&rows);
+}
+
+/// What the threads take that a program has which collects by default: stacks, buffers, their part
+/// of the heap. Not the code they run, nor the series, which are the registry's.
+fn memory_of_threads() -> usize {
+    let registry = Registry::new();
+    let mut first = Runner::new(&registry);
+    first.add(Host::default());
+    first.collect();
+    let before = anonymous_memory();
+    let builder = nissa::builder().registry(registry.clone()).collect(Host::default());
+    let guard = builder.start().expect("threads");
+    // Not asking the registry, which takes memory as well. This is long enough for some ticks.
+    thread::sleep(Duration::from_secs(3));
+    let memory = anonymous_memory().saturating_sub(before);
+    drop(guard);
+    memory
 }
 
 /// What a program has that collects by default, on a clock of its own.
@@ -105,25 +125,6 @@ impl Nissa {
 
     fn series(&self) -> usize {
         self.registry.snapshot().families().map(|family| family.len()).sum()
-    }
-}
-
-/// A figure, as `versus` writes them.
-pub struct Row {
-    case: String,
-    system: &'static str,
-    value: f64,
-    unit: &'static str,
-}
-
-impl Row {
-    pub fn new(
-        case: impl Into<String>,
-        system: &'static str,
-        value: f64,
-        unit: &'static str,
-    ) -> Self {
-        Self { case: case.into(), system, value, unit }
     }
 }
 

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use super::Row;
-
 /// The processor time that this thread takes for it.
 pub fn thread_time(work: impl FnOnce()) -> Duration {
     let now = || {
@@ -18,11 +16,12 @@ pub fn thread_time(work: impl FnOnce()) -> Duration {
     now() - start
 }
 
-/// Memory of this process, in bytes.
-pub fn resident() -> usize {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok());
-    pages.unwrap_or_default() * 4096
+/// Memory of this process that is no file's, in bytes.
+pub fn anonymous_memory() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kib.unwrap_or_default() * 1024
 }
 
 /// Times of one case.
@@ -50,5 +49,24 @@ impl Samples {
             Row::new(format!("{}{suffix}", self.case), self.system, value, "us")
         };
         [row("", at(0.5)), row("_min", at(0.0)), row("_p95", at(0.95))]
+    }
+}
+
+/// A figure, as `versus` writes them.
+pub struct Row {
+    pub case: String,
+    pub system: &'static str,
+    pub value: f64,
+    pub unit: &'static str,
+}
+
+impl Row {
+    pub fn new(
+        case: impl Into<String>,
+        system: &'static str,
+        value: f64,
+        unit: &'static str,
+    ) -> Self {
+        Self { case: case.into(), system, value, unit }
     }
 }

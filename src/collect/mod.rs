@@ -19,7 +19,7 @@ mod devices;
 mod documented;
 #[cfg(feature = "host")]
 mod facts;
-#[cfg(feature = "host")]
+#[cfg(any(feature = "host", feature = "tokio-runtime"))]
 mod figure;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -34,6 +34,9 @@ mod probe;
 #[cfg(feature = "host")]
 mod process;
 
+#[cfg(feature = "tokio-runtime")]
+mod tokio_runtime;
+
 pub use collector::Collector;
 pub use collectors::Collectors;
 pub use failures::{CollectionError, Failures};
@@ -42,3 +45,5 @@ pub use gpu::{Gpu, Gpus};
 #[cfg(feature = "host")]
 pub use host::Host;
 pub use runner::Runner;
+#[cfg(feature = "tokio-runtime")]
+pub use tokio_runtime::TokioRuntime;

@@ -138,7 +138,9 @@ impl Slot {
         let Some(due) = self.due else { return };
         let late = at.saturating_sub(due);
         let missed = late.as_nanos() / self.interval.as_nanos().max(1);
-        self.own.skipped.increment(u64::try_from(missed).unwrap_or(u64::MAX));
+        if missed > 0 {
+            self.own.skipped.increment(u64::try_from(missed).unwrap_or(u64::MAX));
+        }
     }
 
     fn call(&mut self, registry: &Registry, errors: &ErrorLog) {

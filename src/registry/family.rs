@@ -139,9 +139,8 @@ impl Family {
         Arc::new(entries.iter().filter(|entry| !entry.is_hidden()).cloned().collect())
     }
 
-    /// Hides a series that nobody observes any more, until it can be forgotten.
+    /// Keeps a series in mind that an `Observed` let go of, until it can be forgotten.
     pub(super) fn withdraw(&self, entry: Entry) {
-        entry.set_hidden(true);
         let mut withdrawn = self.withdrawn.lock();
         if entry.is_observed() && !withdrawn.iter().any(|there| there.is_same(&entry)) {
             withdrawn.push(entry);

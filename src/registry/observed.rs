@@ -1,5 +1,6 @@
 //! Series that show what something else keeps: the kernel, a driver, a queue.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use super::family::Family;
 use super::lookup::{Found, Shape};
 use super::{Inner, Registry, cache};
-use crate::cells::{self, gate};
+use crate::cells::{self, CellId, gate};
 use crate::entry::Entry;
 use crate::key;
 
@@ -16,9 +17,9 @@ use crate::key;
 /// read is absent: neither 0 nor the value it had.
 ///
 /// A counter may be set lower than it was, since what it shows may have begun again; Prometheus
-/// knows such a reset. A set costs two plain stores and allocates nothing. Meant for one owner:
-/// two of one name and labels show what was set last, and either hides it. Idle expiry leaves
-/// these series alone.
+/// knows such a reset. A set costs two plain stores and allocates nothing. Two of one name and
+/// labels show what was set last, until neither has anything to show. A series that the program
+/// made itself before stays in the output. Idle expiry leaves these series alone.
 ///
 /// ```
 /// let registry = nissa::Registry::new();
@@ -34,13 +35,19 @@ use crate::key;
 pub struct Observed<T> {
     /// `None` for one that was refused.
     series: Option<(Arc<Family>, Entry)>,
+    /// Kept here, so that a set goes straight to it: who collects seldom finds what it has to
+    /// follow out of the caches.
+    cell: CellId,
+    is_gauge: bool,
+    /// Whether this one shows its series.
+    shown: Cell<bool>,
     value: PhantomData<fn(T)>,
 }
 
 impl Registry {
     /// A counter of integers that something else keeps.
     pub fn observed_counter(&self, name: &str, labels: &[(&str, &str)]) -> Observed<u64> {
-        Observed { series: self.inner.observe(Shape::Counter, name, labels), value: PhantomData }
+        Observed::to(self.inner.observe(Shape::Counter, name, labels))
     }
 
     /// A counter of seconds or joules that something else keeps.
@@ -52,8 +59,7 @@ impl Registry {
     /// assert_eq!(registry.snapshot().value("disk_busy_seconds_total"), Some(2.5));
     /// ```
     pub fn observed_float_counter(&self, name: &str, labels: &[(&str, &str)]) -> Observed<f64> {
-        let series = self.inner.observe(Shape::FloatCounter, name, labels);
-        Observed { series, value: PhantomData }
+        Observed::to(self.inner.observe(Shape::FloatCounter, name, labels))
     }
 
     /// A gauge of something that may not be known.
@@ -66,27 +72,41 @@ impl Registry {
     /// assert_eq!(registry.snapshot().value("disk_free_bytes"), None);
     /// ```
     pub fn observed_gauge(&self, name: &str, labels: &[(&str, &str)]) -> Observed<f64> {
-        Observed { series: self.inner.observe(Shape::Gauge, name, labels), value: PhantomData }
+        Observed::to(self.inner.observe(Shape::Gauge, name, labels))
     }
 }
 
 impl<T> Observed<T> {
     /// One that shows nothing.
     pub const fn noop() -> Self {
-        Self { series: None, value: PhantomData }
+        Self {
+            series: None,
+            cell: CellId::DISCARD,
+            is_gauge: false,
+            shown: Cell::new(false),
+            value: PhantomData,
+        }
+    }
+
+    fn to(series: Option<(Arc<Family>, Entry)>) -> Self {
+        let Some((family, entry)) = series else { return Self::noop() };
+        let is_gauge = matches!(family.descriptor.layout, cells::Layout::Gauge);
+        let cell = entry.cell();
+        let series = Some((family, entry));
+        Self { series, cell, is_gauge, shown: Cell::new(false), value: PhantomData }
     }
 
     /// Takes the series out of the output until it is set again.
     pub fn clear(&self) {
-        if let Some((_, entry)) = &self.series {
-            entry.set_hidden(true);
+        if let (Some((_, entry)), true) = (&self.series, self.shown.take()) {
+            entry.hide();
         }
     }
 
-    fn show(&self, store: impl FnOnce(&Family, &Entry)) {
-        if let Some((family, entry)) = &self.series {
-            store(family, entry);
-            entry.set_hidden(false);
+    /// The value has been stored.
+    fn show(&self) {
+        if let (Some((_, entry)), false) = (&self.series, self.shown.get()) {
+            self.shown.set(entry.show());
         }
     }
 }
@@ -94,7 +114,8 @@ impl<T> Observed<T> {
 impl Observed<u64> {
     /// Shows this value.
     pub fn set(&self, value: u64) {
-        self.show(|_, entry| cells::observe(entry.cell(), value));
+        cells::observe(self.cell, value);
+        self.show();
     }
 
     /// Shows this value, or nothing if there is none.
@@ -106,10 +127,11 @@ impl Observed<u64> {
 impl Observed<f64> {
     /// Shows this value.
     pub fn set(&self, value: f64) {
-        self.show(|family, entry| match family.descriptor.layout {
-            cells::Layout::Gauge => cells::gauge_set(entry.cell(), value),
-            _ => cells::observe(entry.cell(), value.to_bits()),
-        });
+        match self.is_gauge {
+            true => cells::gauge_set(self.cell, value),
+            false => cells::observe(self.cell, value.to_bits()),
+        }
+        self.show();
     }
 
     /// Shows this value, or nothing if there is none.
@@ -120,8 +142,8 @@ impl Observed<f64> {
 
 impl<T> Drop for Observed<T> {
     fn drop(&mut self) {
+        self.clear();
         let Some((family, entry)) = self.series.take() else { return };
-        entry.set_hidden(true);
         // In the child of a fork whose locks may be stuck, hidden is all it gets.
         if let Some(_gate) = gate::enter_nested() {
             family.withdraw(entry);
