@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 
 tools=$PWD/target/tools
 prometheus_client='0.26.*'
+psutil='7.*'
 cargo_deny='^0.20'
 
 main() {
@@ -16,6 +17,7 @@ main() {
     system_packages
     timed promtool "$tools/bin/promtool" install_promtool
     timed "prometheus_client $prometheus_client" "$tools/venv/ready" install_parser
+    timed "psutil $psutil" "$tools/venv/psutil" install_psutil
     timed 'prometheus, alertmanager, node_exporter' "$tools/servers/ready" ./scripts/servers.sh
     timed "cargo-deny $cargo_deny" "$tools/bin/cargo-deny" install_cargo_deny
 }
@@ -71,6 +73,12 @@ install_parser() {
     python3 -m venv --clear "$tools/venv"
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check "prometheus_client==$prometheus_client"
     touch "$tools/venv/ready"
+}
+
+# Reads the machine for tests/collect_compare.rs, independently of us.
+install_psutil() {
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check "psutil==$psutil"
+    touch "$tools/venv/psutil"
 }
 
 # Unoptimised and without TLS: it reads a dependency graph once, and compiles in 1 min, not 2.

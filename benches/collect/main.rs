@@ -43,6 +43,9 @@ fn main() {
         return;
     }
     let rounds = if env::var_os("COLLECT_QUICK").is_some() { QUICK } else { ROUNDS };
+    if env::var_os("COLLECT_ALONE").is_some() {
+        return alone();
+    }
     let memory = memory_of_threads();
     let mut nissa = Nissa::new();
     nissa.tick();
@@ -61,16 +64,17 @@ fn main() {
     let mut peer = Samples::new("sysinfo_tick", "sysinfo");
     let mut allocated = 0;
     let scraped = exporter.as_mut().map(Exporter::processor_time);
+    let pace = if std::env::var_os("HOT").is_some() { Duration::ZERO } else { PACE };
     for _ in 0..rounds {
-        thread::sleep(PACE / 3);
+        thread::sleep(pace / 3);
         floor.add(thread_time(|| bare.tick()));
         exporter.as_mut().map(Exporter::scrape);
-        thread::sleep(PACE / 3);
+        thread::sleep(pace / 3);
         let start = allocations::count();
         let time = thread_time(|| nissa.tick());
         allocated += allocations::count() - start;
         ours.add(time);
-        thread::sleep(PACE / 3);
+        thread::sleep(pace / 3);
         peer.add(thread_time(|| sysinfo.tick()));
     }
     let mut rows: Vec<Row> = [&floor, &ours, &peer].into_iter().flat_map(Samples::rows).collect();
@@ -84,6 +88,15 @@ fn main() {
     rows.push(Row::new("nissa_memory", "nissa", memory as f64 / 1024.0, "KiB"));
     rows.push(Row::new("nissa_series", "nissa", nissa.series() as f64, "series"));
     report(&rows);
+}
+
+/// A thousand ticks and nothing else, for `strace -c` and `perf`.
+fn alone() {
+    let mut nissa = Nissa::new();
+    (0..20).for_each(|_| nissa.tick());
+    println!("20 ticks are done; a thousand follow");
+    let time = thread_time(|| (0..1_000).for_each(|_| nissa.tick()));
+    println!("{:.1} us a tick", time.as_secs_f64() * 1e3);
 }
 
 /// What the threads take that a program has which collects by default: stacks, buffers, their part

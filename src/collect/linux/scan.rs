@@ -1,8 +1,32 @@
 //! Lines, fields and numbers of the kernel's text files. Nothing here panics, whatever the bytes.
 
+use std::io::BufRead;
+
 /// Lines without their ends.
-pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+pub(crate) fn lines(text: &[u8]) -> Lines<'_> {
+    Lines(text)
+}
+
+/// See [`lines`].
+#[derive(Clone, Debug)]
+pub(crate) struct Lines<'t>(&'t [u8]);
+
+impl<'t> Iterator for Lines<'t> {
+    type Item = &'t [u8];
+
+    fn next(&mut self) -> Option<&'t [u8]> {
+        loop {
+            let rest = self.0;
+            // The C library's search, which goes through many bytes at once: a line of `/proc/stat`
+            // has thousands that nobody wants.
+            let len = self.0.skip_until(b'\n').ok().filter(|len| *len > 0)?;
+            let line = rest.get(..len)?;
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            if !line.is_empty() {
+                return Some(line);
+            }
+        }
+    }
 }
 
 /// What stands between blanks.
@@ -40,12 +64,14 @@ pub(crate) fn decimal(field: &[u8]) -> Option<f64> {
 pub(crate) fn values<const N: usize>(text: &[u8], keys: [&str; N]) -> [Option<u64>; N] {
     let mut values = [None; N];
     for line in lines(text) {
-        let mut fields = fields(line);
-        let (Some(key), Some(value)) = (fields.next(), fields.next()) else { continue };
-        let key = key.strip_suffix(b":").unwrap_or(key);
-        let known = keys.iter().position(|known| known.as_bytes() == key);
+        let line = line.trim_ascii_start();
+        let begins = |key: &&str| {
+            let rest = line.strip_prefix(key.as_bytes()).filter(|_| !key.is_empty());
+            rest.and_then(<[u8]>::first).is_some_and(|next| matches!(next, b' ' | b':' | b'\t'))
+        };
+        let known = keys.iter().position(begins);
         if let Some(place) = known.and_then(|known| values.get_mut(known)) {
-            *place = number(value);
+            *place = fields(line).nth(1).and_then(number);
         }
     }
     values
@@ -81,6 +107,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn lines_are_what_lies_between_their_ends(text in "[a-b\n]{0,40}") {
+            let expected: Vec<&str> = text.split('\n').filter(|line| !line.is_empty()).collect();
+            let found: Vec<&str> =
+                lines(text.as_bytes()).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            prop_assert_eq!(found, expected);
+        }
+
         #[test]
         fn a_number_is_what_std_makes_of_it(field in "[0-9]{0,22}|[ -~]{0,6}") {
             let plain = field.bytes().all(|byte| byte.is_ascii_digit());
