@@ -136,10 +136,9 @@ impl Slot {
     /// Counts the calls that were due and will not be made up for.
     fn skip_missed(&mut self, at: Duration) {
         let Some(due) = self.due else { return };
-        let late = at.saturating_sub(due);
-        let missed = late.as_nanos() / self.interval.as_nanos().max(1);
+        let missed = nanos(at.saturating_sub(due)) / nanos(self.interval).max(1);
         if missed > 0 {
-            self.own.skipped.increment(u64::try_from(missed).unwrap_or(u64::MAX));
+            self.own.skipped.increment(missed);
         }
     }
 
@@ -186,21 +185,20 @@ impl Slot {
 
     /// The next beat after `at`; later for one that panics.
     fn schedule(&mut self, at: Duration) {
-        let interval = self.interval.as_nanos().max(1);
+        let interval = nanos(self.interval).max(1);
         let beat = match self.due {
             Some(due) => {
-                let late = at.saturating_sub(due).as_nanos();
-                let to_next = interval - late % interval;
-                at + Duration::from_nanos(u64::try_from(to_next).unwrap_or(u64::MAX))
+                let late = nanos(at.saturating_sub(due));
+                at.saturating_add(Duration::from_nanos(interval - late % interval))
             }
-            None => at + self.interval,
+            None => at.saturating_add(self.interval),
         };
         self.due = Some(match self.panics {
             0 | 1 => beat,
             panics => {
                 let factor = 1_u32.checked_shl(panics - 1).unwrap_or(u32::MAX);
                 let longest = LONGEST_BACK_OFF.max(self.interval);
-                at + self.interval.saturating_mul(factor).min(longest)
+                at.saturating_add(self.interval.saturating_mul(factor).min(longest))
             }
         });
     }
@@ -232,6 +230,11 @@ impl Collector for Gone {
     fn collect(&mut self, _: &Registry) -> Result<(), Failures> {
         Ok(())
     }
+}
+
+/// As many as 64 bits hold, which is 584 years.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

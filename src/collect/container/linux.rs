@@ -1,6 +1,6 @@
 //! The container's control groups, read at intervals.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::figures::*;
@@ -15,7 +15,7 @@ use crate::collect::host::figures::{
 };
 use crate::collect::host::pressure::Pressure;
 use crate::collect::linux::scan::values;
-use crate::collect::linux::{Buffer, HeldFile, Source, Watched};
+use crate::collect::linux::{Buffer, HeldFile, Place, SharedBuffer, Source, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::Registry;
 
@@ -30,7 +30,7 @@ pub(crate) struct Cgroups {
     root: PathBuf,
     interval: Duration,
     facts: Facts,
-    buffer: Buffer,
+    buffer: SharedBuffer,
     calls: u64,
     membership: HeldFile,
     /// What `/proc/self/cgroup` said when the files below were chosen.
@@ -59,12 +59,13 @@ impl<S: Source + Send> Reads for Watched<S> {
 }
 
 impl Cgroups {
-    pub(crate) fn new(root: &Path, interval: Duration, facts: &Facts) -> Self {
+    pub(crate) fn new(place: &Place<'_>) -> Self {
+        let Place { root, interval, facts, buffer } = *place;
         Self {
             root: root.to_owned(),
             interval,
             facts: facts.clone(),
-            buffer: Buffer::new(),
+            buffer: buffer.clone(),
             calls: 0,
             membership: HeldFile::whole(root.join("proc/self/cgroup")),
             chosen_by: Vec::new(),
@@ -74,7 +75,8 @@ impl Cgroups {
 
     /// Chooses files, if this process is in other groups than before.
     fn find(&mut self, failures: &mut Failures) {
-        let read = self.membership.read(&mut self.buffer);
+        let mut buffer = self.buffer.begin();
+        let read = self.membership.read(&mut buffer);
         let cgroup = failures.check("cgroup", read).flatten().unwrap_or_default();
         if cgroup == self.chosen_by {
             return;
@@ -105,12 +107,11 @@ impl Collector for Cgroups {
         let mut failures = Failures::new();
         let slowly = self.calls % SLOWLY == 0;
         self.calls += 1;
-        self.buffer.begin();
         if slowly {
             self.find(&mut failures);
         }
         let Files { quick, slow, memory, limits } = &mut self.files;
-        let buffer = &mut self.buffer;
+        let buffer = &mut *self.buffer.begin();
         for file in quick {
             file.collect(buffer, registry, &mut failures);
         }

@@ -34,7 +34,12 @@ impl Source for Disks {
         let blocks = &self.blocks;
         // A machine may have no disk at all.
         let mut understood = text.is_empty();
-        for (name, counts, millis) in lines(text).filter_map(parse) {
+        for line in lines(text) {
+            if is_no_disk(line) {
+                understood = true;
+                continue;
+            }
+            let Some((name, counts, millis)) = parse(line) else { continue };
             understood = true;
             let make = |name: &str| is_whole(name, blocks).then(|| Disk::new(registry, name));
             let Some(Some(disk)) = self.devices.find(name, make) else { continue };
@@ -64,13 +69,18 @@ impl Disk {
     }
 }
 
-/// Whether this is a disk, not a part of one, nor a file or memory that looks like one.
+/// Whether this line is about a file or memory that looks like a disk, by the name without its
+/// number. There are many, so they are told apart before anything is looked up.
+fn is_no_disk(line: &[u8]) -> bool {
+    const NONE: [&[u8]; 4] = [b"loop", b"ram", b"zram", b"fd"];
+    let name = fields(line).nth(2).unwrap_or_default();
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && name.get(..name.len() - digits).is_some_and(|stem| NONE.contains(&stem))
+}
+
+/// Whether this is a disk, not a part of one.
 fn is_whole(name: &str, blocks: &Path) -> bool {
-    const NOT_DISKS: [&str; 4] = ["loop", "ram", "zram", "fd"];
     let stem = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
-    if NOT_DISKS.contains(&stem) && stem != name {
-        return false;
-    }
     if blocks.is_dir() {
         // The kernel writes a slash in a name so there.
         return blocks.join(name.replace('/', "!")).exists();

@@ -1,6 +1,5 @@
 //! The machine as `/proc` tells it.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::cpu::Cpu;
@@ -10,8 +9,7 @@ use super::memory::{Load, Memory};
 use super::network::Network;
 use super::pressure::Pressure;
 use super::vmstat::VmStat;
-use crate::collect::facts::Facts;
-use crate::collect::linux::{Buffer, HeldFile, Watched};
+use crate::collect::linux::{HeldFile, Place, SharedBuffer, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::Registry;
 
@@ -21,7 +19,7 @@ const SLOWLY: u64 = 10;
 /// Everything read on the quick thread.
 pub(crate) struct Machine {
     interval: Duration,
-    buffer: Buffer,
+    buffer: SharedBuffer,
     calls: u64,
     cpu: Watched<Cpu>,
     memory: Watched<Memory>,
@@ -33,7 +31,8 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(root: &Path, interval: Duration, per_core: bool, facts: &Facts) -> Self {
+    pub(crate) fn new(place: &Place<'_>, per_core: bool) -> Self {
+        let Place { root, interval, facts, buffer } = *place;
         let file = |path: &str| HeldFile::whole(root.join(path));
         let records = |path: &str| HeldFile::records(root.join(path));
         let disks = Disks::new(root.join("sys/block"));
@@ -44,7 +43,7 @@ impl Machine {
         ];
         Self {
             interval,
-            buffer: Buffer::new(),
+            buffer: buffer.clone(),
             calls: 0,
             cpu: Watched::new("stat", file("proc/stat"), Cpu::new(per_core, facts.clone())),
             memory: Watched::new("meminfo", file("proc/meminfo"), Memory::new(facts.clone())),
@@ -70,8 +69,7 @@ impl Collector for Machine {
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
         let mut failures = Failures::new();
-        let buffer = &mut self.buffer;
-        buffer.begin();
+        let buffer = &mut *self.buffer.begin();
         self.cpu.collect(buffer, registry, &mut failures);
         self.memory.collect(buffer, registry, &mut failures);
         self.load.collect(buffer, registry, &mut failures);

@@ -61,7 +61,11 @@ fn parse(text: &[u8]) -> [Option<f64>; KEYS.len()] {
     let mut left = KEYS.len();
     for line in lines(text) {
         let Some((key, rest)) = split_once(line, b':') else { continue };
-        let is = |place: usize| KEYS.get(place).is_some_and(|known| known.as_bytes() == key);
+        let is = |place: usize| {
+            let known = KEYS.get(place).map_or(&b""[..], |known| known.as_bytes());
+            // Most keys are told apart without a call.
+            known.len() == key.len() && known.first() == key.first() && known == key
+        };
         let found = if is(next) { Some(next) } else { (0..KEYS.len()).find(|place| is(*place)) };
         let Some(place) = found else { continue };
         next = place + 1;

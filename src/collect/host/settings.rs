@@ -188,6 +188,7 @@ mod native {
     use crate::collect::container::linux::Cgroups;
     use crate::collect::host::filesystems::{Filesystems, Only, Watching};
     use crate::collect::host::linux::Machine;
+    use crate::collect::linux::{Place, SharedBuffer};
     use crate::collect::process::linux::LinuxProcess;
 
     /// The container before the process, which shows its memory as a share of the container's
@@ -209,15 +210,17 @@ mod native {
                 collectors.alone(remote);
             }
         }
+        let buffer = &SharedBuffer::new();
+        let place = Place { root, interval: *interval, facts, buffer };
         let mut quick: Vec<Box<dyn Collector>> = Vec::new();
         if host.machine {
-            quick.push(Box::new(Machine::new(root, *interval, host.per_core, facts)));
+            quick.push(Box::new(Machine::new(&place, host.per_core)));
         }
         if host.container {
-            quick.push(Box::new(Cgroups::new(root, *interval, facts)));
+            quick.push(Box::new(Cgroups::new(&place)));
         }
         if host.process {
-            quick.push(Box::new(LinuxProcess::new(root, *interval, facts)));
+            quick.push(Box::new(LinuxProcess::new(&place)));
         }
         // One of them looks, each time, whether a filesystem hangs.
         if let Some(last) = quick.pop() {

@@ -4,6 +4,26 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::sync::{Mutex, MutexGuard};
+
+/// A buffer for all collectors of a thread: what is read again and again stays in the caches.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedBuffer(Arc<Mutex<Buffer>>);
+
+impl SharedBuffer {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Buffer::new())))
+    }
+
+    /// The buffer, which nobody else wants on the same thread.
+    pub(crate) fn begin(&self) -> MutexGuard<'_, Buffer> {
+        let mut buffer = self.0.lock();
+        buffer.begin();
+        buffer
+    }
+}
 
 /// Where files are read into, one after another.
 #[derive(Debug)]

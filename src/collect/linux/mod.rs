@@ -3,10 +3,24 @@
 mod held;
 pub(super) mod scan;
 
-pub(super) use held::{Buffer, HeldFile};
+pub(super) use held::{Buffer, HeldFile, SharedBuffer};
+
+use std::path::Path;
+use std::time::Duration;
 
 use crate::collect::Failures;
+use crate::collect::facts::Facts;
 use crate::registry::Registry;
+
+/// What collectors of one thread have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    /// Where `/proc` and `/sys` are.
+    pub(super) root: &'p Path,
+    pub(super) interval: Duration,
+    pub(super) facts: &'p Facts,
+    pub(super) buffer: &'p SharedBuffer,
+}
 
 /// What is shown of one file.
 pub(super) trait Source {

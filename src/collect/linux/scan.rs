@@ -30,8 +30,25 @@ impl<'t> Iterator for Lines<'t> {
 }
 
 /// What stands between blanks.
-pub(crate) fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty())
+pub(crate) fn fields(line: &[u8]) -> Fields<'_> {
+    Fields(line)
+}
+
+/// See [`fields`].
+#[derive(Clone, Debug)]
+pub(crate) struct Fields<'t>(&'t [u8]);
+
+impl<'t> Iterator for Fields<'t> {
+    type Item = &'t [u8];
+
+    fn next(&mut self) -> Option<&'t [u8]> {
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let start = self.0.iter().position(|byte| !is_blank(byte))?;
+        let rest = self.0.get(start..)?;
+        let end = rest.iter().position(is_blank).unwrap_or(rest.len());
+        self.0 = rest.get(end..).unwrap_or_default();
+        rest.get(..end)
+    }
 }
 
 /// The text before and after the first of these bytes.
@@ -53,10 +70,18 @@ pub(crate) fn number(field: &[u8]) -> Option<u64> {
 }
 
 /// Digits with a point, as the kernel writes averages: neither signs nor exponents, NaN nor
-/// infinities.
+/// infinities. Up to 15 digits, and as exact as can be.
 pub(crate) fn decimal(field: &[u8]) -> Option<f64> {
-    let plain = field.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    std::str::from_utf8(field).ok().filter(|_| plain)?.parse().ok()
+    /// More could not be told apart in a double.
+    const DIGITS: usize = 15;
+    let (whole, part) = split_once(field, b'.').unwrap_or((field, b""));
+    let (units, parts) = (number(whole)?, if part.is_empty() { 0 } else { number(part)? });
+    if whole.len() + part.len() > DIGITS {
+        return None;
+    }
+    let scale = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
+    // One division of two exact numbers is rounded once, as reading the text would be.
+    Some(units.checked_mul(scale)?.checked_add(parts)? as f64 / scale as f64)
 }
 
 /// `keys` in the lines "key value" of a text: the value of each, if it is there and a number. One
@@ -66,7 +91,9 @@ pub(crate) fn values<const N: usize>(text: &[u8], keys: [&str; N]) -> [Option<u6
     for line in lines(text) {
         let line = line.trim_ascii_start();
         let begins = |key: &&str| {
-            let rest = line.strip_prefix(key.as_bytes()).filter(|_| !key.is_empty());
+            // Most lines are told apart by their first letter, without a call.
+            let may = !key.is_empty() && line.first() == key.as_bytes().first();
+            let rest = if may { line.strip_prefix(key.as_bytes()) } else { None };
             rest.and_then(<[u8]>::first).is_some_and(|next| matches!(next, b' ' | b':' | b'\t'))
         };
         let known = keys.iter().position(begins);
@@ -120,6 +147,12 @@ mod tests {
             let plain = field.bytes().all(|byte| byte.is_ascii_digit());
             let expected = field.parse::<u64>().ok().filter(|_| plain);
             prop_assert_eq!(number(field.as_bytes()), expected);
+        }
+
+        #[test]
+        fn a_decimal_is_what_std_makes_of_it(whole in 0_u32..1_000_000, part in "[0-9]{0,6}") {
+            let field = format!("{whole}.{part}");
+            prop_assert_eq!(decimal(field.as_bytes()), field.parse().ok());
         }
 
         #[test]

@@ -2,10 +2,11 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, UsageWho, getrlimit, getrusage};
+use nix::sys::stat::fstat;
 use nix::sys::time::TimeVal;
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -13,7 +14,7 @@ use super::figures::{self, Usage};
 use super::io::Io;
 use super::stat::Stat;
 use crate::collect::facts::{Fact, Facts};
-use crate::collect::linux::{Buffer, HeldFile, Watched};
+use crate::collect::linux::{HeldFile, Place, SharedBuffer, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
 
@@ -24,7 +25,7 @@ const SLOWLY: u64 = 10;
 pub(crate) struct LinuxProcess {
     interval: Duration,
     facts: Facts,
-    buffer: Buffer,
+    buffer: SharedBuffer,
     calls: u64,
     stat: Watched<Stat>,
     io: Watched<Io>,
@@ -35,12 +36,13 @@ pub(crate) struct LinuxProcess {
 }
 
 impl LinuxProcess {
-    pub(crate) fn new(root: &Path, interval: Duration, facts: &Facts) -> Self {
+    pub(crate) fn new(place: &Place<'_>) -> Self {
+        let Place { root, interval, facts, buffer } = *place;
         let stat = Stat::new(page_size(), root.join("proc/stat"));
         Self {
             interval,
             facts: facts.clone(),
-            buffer: Buffer::new(),
+            buffer: buffer.clone(),
             calls: 0,
             stat: Watched::new("stat", HeldFile::whole(root.join("proc/self/stat")), stat),
             io: Watched::new("io", HeldFile::whole(root.join("proc/self/io")), Io::default()),
@@ -99,13 +101,16 @@ impl Collector for LinuxProcess {
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
         let mut failures = Failures::new();
-        self.buffer.begin();
-        self.stat.collect(&mut self.buffer, registry, &mut failures);
-        self.io.collect(&mut self.buffer, registry, &mut failures);
+        let process = {
+            let mut buffer = self.buffer.begin();
+            self.stat.collect(&mut buffer, registry, &mut failures);
+            self.io.collect(&mut buffer, registry, &mut failures);
+            buffer.process()
+        };
         let usage = self.show_usage(registry);
         failures.check("rusage", usage);
         let slowly = self.calls % SLOWLY == 0;
-        let files = self.files.show(self.buffer.process(), slowly, registry);
+        let files = self.files.show(process, slowly, registry);
         self.facts.set(Fact::OpenFiles, failures.check("fd", files).map(|files| files as f64));
         if slowly {
             let limits = self.show_limits(registry);
@@ -154,7 +159,7 @@ impl OpenFiles {
             Some(folder) => folder,
             none => none.insert(File::open(&self.folder)?),
         };
-        let told = folder.metadata()?.len();
+        let told = u64::try_from(fstat(folder)?.st_size).unwrap_or_default();
         if told > 0 {
             return Ok(told);
         }
