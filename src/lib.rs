@@ -80,6 +80,8 @@ mod client;
 pub mod collect;
 #[cfg(all(feature = "config", not(nissa_loom)))]
 mod config;
+#[cfg(all(feature = "dashboard", not(nissa_loom)))]
+mod dashboard;
 #[cfg(all(feature = "detect", not(nissa_loom)))]
 pub mod detect;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
@@ -137,6 +139,10 @@ struct Migrating;
 #[cfg(all(doctest, feature = "config"))]
 #[doc = include_str!("../docs/CONFIG.md")]
 struct Configuring;
+
+#[cfg(all(doctest, feature = "dashboard"))]
+#[doc = include_str!("../docs/PAGE.md")]
+struct Page;
 
 /// What the macros need in scope; not part of the API.
 #[cfg(not(nissa_loom))]

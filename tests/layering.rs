@@ -31,7 +31,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("whether the program is well", &["health"]),
     ("the clockwork, which knows no stage by name", &["monitor", "client"]),
     ("the recent past of every series, for whoever looks back", &["history"]),
-    ("stages, blind to one another", &["alert", "collect", "server", "watch"]),
+    ("stages, blind to one another", &["alert", "collect", "dashboard", "server", "watch"]),
     (
         "what names a stage: the builder's settings, and services that hold the endpoint",
         &["config", "service"],

@@ -56,7 +56,8 @@ fn main() -> Result<(), nissa::Error> {
 fn serve(mut address: SocketAddr) -> Result<Guard, nissa::Error> {
     let last = address.port().saturating_add(PORTS);
     loop {
-        let builder = nissa::builder().collect(Host::default()).serve(address.to_string());
+        let builder =
+            nissa::builder().collect(Host::default()).serve(address.to_string()).dashboard();
         match builder.start() {
             Err(error) if error.is_listen() && address.port() < last => {
                 address.set_port(address.port() + 1);
@@ -64,7 +65,7 @@ fn serve(mut address: SocketAddr) -> Result<Guard, nissa::Error> {
             Err(error) => return Err(error),
             Ok(guard) => {
                 for address in guard.addresses() {
-                    let _ = writeln!(io::stderr(), "metrics at http://{address}/metrics");
+                    let _ = writeln!(io::stderr(), "watch it at http://{address}/");
                 }
                 return Ok(guard);
             }

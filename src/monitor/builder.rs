@@ -97,6 +97,12 @@ impl Builder {
         self
     }
 
+    /// Whether a stage of this name was added.
+    #[allow(dead_code, reason = "feature `dashboard` is who asks")]
+    pub(crate) fn has_stage(&self, name: &str) -> bool {
+        self.stages.iter().any(|stage| stage.name() == name)
+    }
+
     /// Answers health by these components, not by those of [`nissa::health`](crate::health()).
     pub fn health(mut self, health: Health) -> Self {
         self.health = Some(health);

@@ -126,7 +126,9 @@ impl Handler {
         let mut served: Vec<Served> =
             own.into_iter().map(|(path, target)| Served { path, target }).collect();
         for route in routes {
-            // The first of a path stays, so that a stage cannot take another's place.
+            // A page is more than a list of routes.
+            served.retain(|served| served.path != "/" || route.path() != "/");
+            // Else the first of a path stays, so that a stage cannot take another's place.
             if served.iter().all(|served| served.path != route.path()) {
                 served.push(Served {
                     path: route.path(),

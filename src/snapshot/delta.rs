@@ -1,6 +1,6 @@
 //! What happened between two snapshots.
 
-use super::Snapshot;
+use super::{Family, Series, Snapshot};
 use crate::cells::Layout;
 
 impl Snapshot {
@@ -38,6 +38,20 @@ impl Snapshot {
             }
         }
         delta
+    }
+
+    /// Whether both hold the same series in the same places. Costs a comparison of pointers for
+    /// each metric.
+    #[allow(dead_code, reason = "of stages, which features bring")]
+    pub(crate) fn same_series(&self, other: &Self) -> bool {
+        self.families.len() == other.families.len()
+            && self.families.iter().zip(&other.families).all(|(own, other)| own.same_series(other))
+    }
+
+    /// The series of all metrics, one after the other.
+    #[allow(dead_code, reason = "of stages, which features bring")]
+    pub(crate) fn all_series(&self) -> impl Iterator<Item = Series<'_>> {
+        self.families.iter().flat_map(Family::series)
     }
 }
 

@@ -136,6 +136,10 @@ impl Family {
         Arc::ptr_eq(&self.descriptor, &other.descriptor)
     }
 
+    pub(super) fn same_series(&self, other: &Self) -> bool {
+        self.same_metric(other) && Arc::ptr_eq(&self.entries, &other.entries)
+    }
+
     pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = (&Entry, &mut [u64])> {
         let stride = self.stride();
         self.entries.iter().zip(self.cells.chunks_exact_mut(stride))

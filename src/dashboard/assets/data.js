@@ -1,0 +1,332 @@
+// What the endpoint knows: the series and their latest values, history, health, anomalies.
+
+const listeners = { tick: [], series: [], alerts: [] };
+let connection = "connecting";
+let families = [];
+let byIndex = [];
+let byKey = new Map();
+let version = -1;
+let sequence = -1;
+let at = 0;
+let skew = 0;
+let interval = 1;
+let healthNow = null;
+let alerts = null;
+let reachBack = null;
+
+export const onTick = (listener) => listeners.tick.push(listener);
+export const onSeries = (listener) => listeners.series.push(listener);
+export const onAlerts = (listener) => listeners.alerts.push(listener);
+
+// The program's clock, which need not be the browser's.
+export function now() {
+  return Date.now() / 1000 + skew;
+}
+
+export const health = () => healthNow;
+export const anomalies = () => alerts;
+export const reach = () => reachBack;
+export const firing = () => (alerts ?? []).filter((one) => one.state === "firing").length;
+export { familyList as families, stateOf as connection };
+const familyList = () => families;
+const stateOf = () => ({ link: connection, at });
+
+export function key(labels) {
+  return Object.keys(labels).sort().map((name) => JSON.stringify([name, labels[name]])).join();
+}
+
+// A family is another one when its series are others: a card draws those it was given.
+export function familyKey(family) {
+  return family.name + "\n" + family.kind;
+}
+
+async function get(path) {
+  const answer = await fetch(path, { headers: { accept: "application/json" }, cache: "no-store" });
+  if (answer.ok) return answer.json();
+  const text = (await answer.text()).slice(0, 300).trim();
+  let reason = text;
+  try {
+    reason = JSON.parse(text).error ?? text;
+  } catch {
+    // Plain text is as good.
+  }
+  throw new Error(reason || `${answer.status} ${path}`);
+}
+
+// Everything of a family; what the search left out is taken away here.
+function question(family, stretch, more) {
+  const match = `{__name__=${JSON.stringify(family.name)}}`;
+  return new URLSearchParams({ match, limit: "200", from: stretch.from.toFixed(3), to: stretch.to.toFixed(3), ...more });
+}
+
+const step = (stretch, points) => String(Math.max(2 * interval, Math.ceil((stretch.to - stretch.from) / points)));
+
+// Lines over one row of times.
+export async function range(family, rate, stretch, points) {
+  const answer = rate
+    ? await get(`api/rate?${question(family, stretch, { step: step(stretch, points) })}`)
+    : await get(`api/samples?${question(family, stretch, { points: String(points) })}`);
+  return rows(answer.series, family);
+}
+
+// Of one series several quantiles, of several series one.
+export async function quantiles(family, stretch, points, qs) {
+  const ask = (q) => get(`api/quantile?${question(family, stretch, { step: step(stretch, Math.min(points, 240)), q: String(q) })}`);
+  if (family.series.length > 1) return rows((await ask(0.9)).series, family);
+  const answers = await Promise.all(qs.map(ask));
+  const named = answers.flatMap((answer, index) => answer.series.map((one) => ({ ...one, title: `p${qs[index] * 100}` })));
+  return rows(named, family);
+}
+
+function rows(series, family) {
+  const wanted = new Set(family.series.map((one) => key(one.labels)));
+  const kept = series.filter((one) => wanted.has(key(one.labels)));
+  const times = [...new Set(kept.flatMap((one) => one.time))].sort((a, b) => a - b);
+  const place = new Map(times.map((t, index) => [t, index]));
+  const lines = kept.map((one) => {
+    // Where only others have a sample the line goes on.
+    const values = new Array(times.length).fill(undefined);
+    one.time.forEach((t, index) => (values[place.get(t)] = one.value[index]));
+    return { labels: one.labels, title: one.title, values };
+  });
+  return { times, lines };
+}
+
+export async function heatmap(family, stretch, points) {
+  const { series } = await get(`api/heatmap?${question(family, stretch, { step: step(stretch, points) })}`);
+  const columns = new Map();
+  const bounds = new Set();
+  for (const one of series) {
+    one.time.forEach((t, index) => {
+      const column = columns.get(t) ?? new Map();
+      columns.set(t, column);
+      for (const [bound, count] of one.buckets[index]) {
+        bounds.add(bound ?? Infinity);
+        column.set(bound ?? Infinity, (column.get(bound ?? Infinity) ?? 0) + count);
+      }
+    });
+  }
+  const times = [...columns.keys()].sort((a, b) => a - b);
+  const sorted = [...bounds].sort((a, b) => a - b);
+  return { times, bounds: sorted, columns: times.map((t) => sorted.map((bound) => columns.get(t).get(bound) ?? 0)) };
+}
+
+// JSON has no NaN and no infinities; they come as text.
+function number(value) {
+  if (typeof value !== "string") return value;
+  return { NaN: null, "+Inf": Infinity, "-Inf": -Infinity }[value] ?? null;
+}
+
+// The latest value of a series, or how fast a counter grows.
+export function live(family, labels, rate) {
+  const one = byKey.get(familyKey(family) + "\n" + key(labels));
+  if (!one) return undefined;
+  return rate ? one.rate : one.value;
+}
+
+// Figures that fit every program: how fast it works.
+export function headline() {
+  const wanted = [
+    ["process_cpu_seconds_total", "Process CPU", "cores", true],
+    ["process_resident_memory_bytes", "Process memory", "bytes", false],
+    ["gpu_utilization_ratio", "GPU", "ratio", false],
+    ["gpu_memory_used_bytes", "GPU memory", "bytes", false],
+  ];
+  return wanted.flatMap(([name, title, unit, rate]) => {
+    const family = families.find((one) => one.name === name);
+    if (!family) return [];
+    const value = family.series.reduce((sum, one) => sum + ((rate ? one.rate : one.value) ?? 0), 0);
+    const trail = (family.trail ??= []);
+    if (trail.at !== at) {
+      trail.push(value);
+      trail.at = at;
+      if (trail.length > 90) trail.shift();
+    }
+    return [{ title, value, unit: unit === "cores" ? "" : unit, rate: false, note: unit === "cores" ? "cores in use" : "", values: trail }];
+  });
+}
+
+// Markers and bands for the plots of one family; responses are drawn on all of them.
+export function marksOf(family) {
+  const own = (alerts ?? []).filter((one) => one.metric === family.name);
+  const marks = own.map((one) => ({ at: one.first, severity: one.severity, text: one.reason }));
+  const bands = own.filter((one) => one.low !== null).map((one) => ({ from: one.first - 5 * interval, to: one.last + 5 * interval, low: one.low, high: one.high }));
+  return { marks, bands };
+}
+
+function takeSeries(list) {
+  version = list.v;
+  sequence = list.n;
+  interval = list.interval;
+  byIndex = [];
+  byKey = new Map();
+  const before = new Map(families.map((family) => [familyKey(family), family]));
+  families = list.families.map((given) => {
+    const family = { name: given.name, kind: given.kind, unit: given.unit ?? "", help: given.help ?? "", series: [], trail: before.get(familyKey(given))?.trail };
+    for (const [labels, ...values] of given.series) {
+      const one = { labels, family };
+      set(one, values, list.t);
+      family.series.push(one);
+      byIndex.push(one);
+      byKey.set(familyKey(family) + "\n" + key(labels), one);
+    }
+    return family;
+  });
+  clock(list.t);
+  listeners.series.forEach((listener) => listener());
+}
+
+function set(one, values, time) {
+  const value = number(values[0]);
+  if (one.seen !== undefined && time > one.seen) one.rate = value >= one.value ? (value - one.value) / (time - one.seen) : value / (time - one.seen);
+  one.value = value;
+  one.sum = number(values[1]);
+  one.seen = time;
+}
+
+function clock(time) {
+  at = time;
+  skew = time - Date.now() / 1000;
+}
+
+let fetching = null;
+
+function fetchSeries() {
+  fetching ??= get("api/live/series").then(takeSeries).finally(() => (fetching = null));
+  return fetching;
+}
+
+// What changed since the tick before. One that was missed is made up for by asking for everything.
+function takeTick(tick) {
+  if (tick.v !== version || (tick.n !== sequence && tick.n !== sequence + 1)) return fetchSeries().then(() => listeners.tick.forEach((listener) => listener(at)));
+  if (tick.n === sequence) return;
+  sequence = tick.n;
+  const changed = new Set();
+  for (const [index, ...values] of tick.d) {
+    const one = byIndex[index];
+    if (!one) continue;
+    set(one, values, tick.t);
+    changed.add(one);
+  }
+  for (const one of byIndex) {
+    if (changed.has(one)) continue;
+    one.rate = 0;
+    one.seen = tick.t;
+  }
+  clock(tick.t);
+  listeners.tick.forEach((listener) => listener(at));
+}
+
+function connect() {
+  let events;
+  try {
+    events = new EventSource("api/live");
+  } catch {
+    return poll();
+  }
+  let silent = setTimeout(giveUp, 8000);
+  let failures = 0;
+  function giveUp() {
+    events.close();
+    poll();
+  }
+  events.addEventListener("tick", (event) => {
+    clearTimeout(silent);
+    failures = 0;
+    connection = "live";
+    Promise.resolve(takeTick(JSON.parse(event.data))).catch(lost);
+  });
+  // The browser connects again by itself; a proxy that holds events back never lets one through.
+  events.addEventListener("error", () => {
+    clearTimeout(silent);
+    lost();
+    failures += 1;
+    if (events.readyState === EventSource.CLOSED || failures > 20) {
+      events.close();
+      setTimeout(connect, 2000);
+    }
+  });
+  events.addEventListener("open", () => {
+    clearTimeout(silent);
+    silent = setTimeout(giveUp, 4000 + 3000 * interval);
+    if (version >= 0) fetchSeries().catch(lost);
+  });
+}
+
+function lost() {
+  connection = "lost";
+  listeners.tick.forEach((listener) => listener(at));
+}
+
+// For networks that hold streams back: the same ticks, asked for.
+async function poll() {
+  for (;;) {
+    try {
+      if (!document.hidden) {
+        const tick = await get("api/live/tick");
+        connection = "polling";
+        await takeTick(tick);
+      }
+    } catch {
+      lost();
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.max(1000, interval * 1000)));
+  }
+}
+
+// Health and anomalies change seldom, and neither need be there.
+async function watch() {
+  for (;;) {
+    if (!document.hidden) {
+      const [well, found, capacity] = await Promise.allSettled([askHealth(), askAlerts(), get("api/capacity")]);
+      healthNow = well.value ?? healthNow;
+      reachBack = Math.max(0, ...(capacity.value?.tiers ?? []).map((tier) => tier.reach_seconds)) || null;
+      const before = JSON.stringify(alerts);
+      alerts = found.status === "fulfilled" ? found.value : null;
+      if (JSON.stringify(alerts) !== before) listeners.alerts.forEach((listener) => listener());
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.max(1500, interval * 1000)));
+  }
+}
+
+// A critical program answers 503, with the same document.
+async function askHealth() {
+  const answer = await fetch("health", { cache: "no-store" });
+  const well = await answer.json();
+  for (const one of Object.values(well.resources ?? {})) one.used ??= one.used_ratio;
+  return well;
+}
+
+let detects = true;
+
+// A program without detection has no such route, and is not asked twice.
+async function askAlerts() {
+  if (!detects) return null;
+  const answer = await fetch("anomalies", { cache: "no-store" });
+  detects = answer.status !== 404;
+  if (!answer.ok) return null;
+  const { anomalies: found } = await answer.json();
+  return found.map((one) => ({
+    ...one,
+    first: Date.parse(one.first_seen) / 1000,
+    last: Date.parse(one.last_seen) / 1000,
+    low: one.expected?.low ?? null,
+    high: one.expected?.high ?? null,
+    action: one.suggested_action,
+    labels: one.labels ?? {},
+  }));
+}
+
+export async function start() {
+  watch();
+  for (;;) {
+    try {
+      await fetchSeries();
+      break;
+    } catch {
+      lost();
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+    }
+  }
+  connect();
+}

@@ -1,0 +1,64 @@
+// What is shown, kept in the URL so that a view can be shared.
+
+const DEFAULTS = { view: "overview", q: "", range: "15m", compare: "", theme: "", focus: "", to: "" };
+
+export const RANGES = { "5m": 300, "15m": 900, "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800 };
+export const COMPARES = { "": "nothing", range: "the range before", "1h": "an hour ago", "24h": "a day ago", "7d": "a week ago" };
+
+const listeners = new Set();
+let current = read();
+
+function read() {
+  const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  const state = { ...DEFAULTS };
+  for (const name of Object.keys(DEFAULTS)) if (typeof given[name] === "string") state[name] = given[name];
+  if (!(state.range in RANGES)) state.range = DEFAULTS.range;
+  if (!(state.compare in COMPARES)) state.compare = "";
+  if (!(Number(state.to) > 0)) state.to = "";
+  return state;
+}
+
+export function state() {
+  return current;
+}
+
+export function link(change) {
+  const next = { ...current, ...change };
+  const parameters = Object.entries(next).filter(([name, value]) => value !== DEFAULTS[name]);
+  return "#" + new URLSearchParams(parameters.length ? parameters : [["view", next.view]]).toString();
+}
+
+// Moves on; typing does not fill the history of the browser.
+export function update(change, replace = false) {
+  const to = link(change);
+  if (replace) history.replaceState(null, "", to);
+  else history.pushState(null, "", to);
+  changed();
+}
+
+export function onChange(listener) {
+  listeners.add(listener);
+}
+
+function changed() {
+  const before = current;
+  current = read();
+  for (const listener of listeners) listener(current, before);
+}
+
+addEventListener("hashchange", changed);
+addEventListener("popstate", changed);
+
+// The shown stretch of time, in seconds. A paused or shared view has a fixed end; a young program
+// is not shown at the edge of an empty hour.
+export function stretch(now, reach = null) {
+  const to = Number(current.to) || now;
+  const known = reach === null || current.compare ? Infinity : Math.max(60, (reach + now - to) * 1.04 - (now - to));
+  return { from: to - Math.min(RANGES[current.range], known), to };
+}
+
+// How much earlier the compared range lies; 0 for none.
+export function offset() {
+  if (!current.compare) return 0;
+  return current.compare === "range" ? RANGES[current.range] : RANGES[current.compare];
+}

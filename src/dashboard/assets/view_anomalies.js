@@ -1,0 +1,31 @@
+// What fired and what fires, newest first.
+
+import * as data from "./data.js";
+import { el, fill } from "./dom.js";
+import { labelText, number, time } from "./format.js";
+import { link } from "./state.js";
+
+export function anomalies(main) {
+  function update() {
+    const all = data.anomalies();
+    if (!all) return void fill(main, el("h2", {}, "Anomalies"), el("p", { class: "empty" }, "Detection is not switched on: add rules with Builder::alert, or a watch."));
+    if (!all.length) return void fill(main, el("h2", {}, "Anomalies"), el("p", { class: "empty" }, "All quiet: nothing has fired yet."));
+    const heads = ["When", "Metric", "Value", "Expected", "Why", "State", "What to do"];
+    const rows = all.map((one) =>
+      el(
+        "tr",
+        {},
+        el("td", { class: "num" }, time(one.first)),
+        el("td", {}, el("a", { href: link({ view: "metrics", q: "", focus: one.metric, to: String(Math.round(one.last + 60)) }) }, one.metric), " ", el("small", {}, labelText(one.labels))),
+        el("td", { class: "num" }, number(one.value)),
+        el("td", { class: "num" }, one.low === null ? "–" : `${number(one.low)} – ${number(one.high)}`),
+        el("td", {}, one.reason),
+        el("td", {}, el("span", { class: "badge", "data-state": one.state }, one.state), " ", el("span", { class: "badge", "data-severity": one.severity }, one.severity)),
+        el("td", {}, one.action ?? ""),
+      ),
+    );
+    fill(main, el("h2", {}, "Anomalies", el("small", {}, `${all.length}, newest first`)), el("table", { class: "list" }, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)));
+  }
+  update();
+  return { update, alerts: update };
+}
