@@ -1,5 +1,5 @@
 //! Collectors, history and alerts from a file.
-#![cfg(all(feature = "config", feature = "detect", feature = "history", feature = "host"))]
+#![cfg(all(feature = "config", feature = "full"))]
 
 use nissa::{Config, Registry};
 
@@ -42,6 +42,22 @@ fn stages_are_as_the_file_says() {
 }
 
 #[test]
+fn senders_show_no_secret() {
+    let text = r#"
+        [alertmanager]
+        url = "http://localhost:9093"
+        header = { authorization = "Bearer s3cret" }
+        [webhook]
+        url = "https://hooks.example.com/s3cret"
+        secret = "s3cret"
+    "#;
+    let config = Config::from_toml(text).unwrap();
+    let shown = format!("{config:?}");
+    assert!(shown.contains("authorization") && !shown.contains("s3cret"), "{shown}");
+    assert!(config.builder().is_ok());
+}
+
+#[test]
 fn what_makes_no_sense_is_said() {
     let said = |text: &str| match Config::from_toml(text).and_then(Config::builder) {
         Ok(_) => String::new(),
@@ -51,6 +67,16 @@ fn what_makes_no_sense_is_said() {
         ("[host]\nper_core = true", "bad setting: host.enabled: is missing"),
         ("[host]\nenabled = false\nper_core = true", ""),
         ("[history]\nmemory = 1000000", "bad setting: history.enabled: is missing"),
+        (
+            "[alertmanager]\nurl = \"localhost:9093\"",
+            "bad setting: alertmanager.url: is no http or https URL",
+        ),
+        ("[webhook]\ntimeout = 1", "bad setting: webhook.url: is missing"),
+        (
+            "[webhook]\nurl = \"http://x\"\nroot_certificates = \"no/such/file\"",
+            "bad setting: webhook.root_certificates: no/such/file cannot be read",
+        ),
+        ("[webhook]\nurl = 5", "bad setting: webhook.url: allowed: an http or https URL"),
         (
             "[alerts]\nrules = [{ metric = \"x\", above = 1, below = 0 }]",
             "bad setting: alerts.rules: \"x\" has 2 conditions, not one; allowed: a list of \

@@ -1,6 +1,6 @@
 //! What can be set.
 
-use super::{alerts, gpu, health, history, host, registry, server, tls};
+use super::{alertmanager, alerts, gpu, health, history, host, registry, server, tls, webhook};
 
 /// A setting.
 #[derive(Clone, Copy, Debug)]
@@ -46,16 +46,17 @@ const TOP: &[Key] = &[
 
 /// Keys that this build does not have: where they begin, and the feature that brings them.
 pub(super) fn absent() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [server::ABSENT, tls::ABSENT, host::ABSENT, gpu::ABSENT, history::ABSENT, alerts::ABSENT]
-        .into_iter()
-        .flatten()
+    let stages = [host::ABSENT, gpu::ABSENT, history::ABSENT, alerts::ABSENT];
+    let senders = [alertmanager::ABSENT, webhook::ABSENT];
+    [server::ABSENT, tls::ABSENT].into_iter().chain(stages).chain(senders).flatten()
 }
 
 /// All keys of this build.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     let sections = [registry::KEYS, health::KEYS, server::KEYS, tls::KEYS];
     let stages = [host::KEYS, gpu::KEYS, history::KEYS, alerts::KEYS];
-    TOP.iter().chain(sections.into_iter().chain(stages).flatten())
+    let senders = [alertmanager::KEYS, webhook::KEYS];
+    TOP.iter().chain(sections.into_iter().chain(stages).chain(senders).flatten())
 }
 
 pub(super) fn find(path: &str) -> Option<&'static Key> {

@@ -10,6 +10,11 @@ mod merge;
 mod registry;
 mod value;
 
+#[cfg(feature = "alertmanager")]
+mod alertmanager;
+#[cfg(not(feature = "alertmanager"))]
+#[path = "absent/alertmanager.rs"]
+mod alertmanager;
 #[cfg(feature = "detect")]
 mod alerts;
 #[cfg(not(feature = "detect"))]
@@ -30,6 +35,8 @@ mod host;
 #[cfg(not(feature = "host"))]
 #[path = "absent/host.rs"]
 mod host;
+#[cfg(any(feature = "server", feature = "alertmanager", feature = "webhook"))]
+mod secret;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(not(feature = "server"))]
@@ -40,6 +47,11 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "absent/tls.rs"]
 mod tls;
+#[cfg(feature = "webhook")]
+mod webhook;
+#[cfg(not(feature = "webhook"))]
+#[path = "absent/webhook.rs"]
+mod webhook;
 
 #[cfg(test)]
 mod tests;
@@ -96,6 +108,8 @@ pub struct Config {
     gpu: gpu::Section,
     history: history::Section,
     alerts: alerts::Section,
+    alertmanager: alertmanager::Section,
+    webhook: webhook::Section,
 }
 
 impl Config {
@@ -185,6 +199,8 @@ impl Config {
         builder = self.gpu.apply(builder)?;
         builder = self.history.apply(builder)?;
         builder = self.alerts.apply(builder)?;
+        builder = self.alertmanager.apply(builder)?;
+        builder = self.webhook.apply(builder)?;
         self.server.apply(builder)
     }
 }

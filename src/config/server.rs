@@ -5,8 +5,9 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::key::Key;
+use super::secret::Secret;
 use super::tls;
-use super::value::{Entry, Item, List, Pairs, Span};
+use super::value::{Entry, List, Pairs, Span};
 use super::{set, wrong};
 use crate::error::Error;
 use crate::monitor::Builder;
@@ -112,29 +113,6 @@ impl Section {
         server = set(server, self.drain, |to, Span(limit)| to.drain(limit));
         server = set(server, self.page_memory, Server::page_memory);
         self.tls.apply(server)
-    }
-}
-
-/// Text that is never shown.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Item for Secret {
-    fn of(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl Entry for Secret {
-    fn of(text: &str) -> Option<Self> {
-        Some(Self(text.to_owned()))
     }
 }
 

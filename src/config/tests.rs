@@ -18,6 +18,8 @@ const BUILDERS: &[(&str, &str)] = &[
     ("Host", "host."),
     ("Gpu", "gpu."),
     ("History", "history."),
+    ("Alertmanager", "alertmanager."),
+    ("Webhook", "webhook."),
 ];
 
 /// Setters that take what no file can hold.
@@ -30,6 +32,8 @@ const RENAMED: &[(&str, &[&str])] = &[
     ("drop_label", &["registry.drop_labels"]),
     ("files", &["server.tls.certificate", "server.tls.key"]),
     ("alert", &["alerts.rules"]),
+    ("alertmanager", &["alertmanager.url"]),
+    ("webhook", &["webhook.url"]),
     ("detector_state", &["alerts.detector_state"]),
     ("history", &["history.enabled"]),
     ("server", &["server.listen"]),
