@@ -119,6 +119,8 @@ fn made_up_upward_imports_are_caught() {
         ("entry.rs", "use crate::{key, cells::Row, snapshot::{Value, Series}};", 1),
         ("entry.rs", "fn f() -> crate::Registry { todo!() }", 1),
         ("entry.rs", "use super::registry;", 1),
+        ("cells/deep/page.rs", "use super::super::super::registry;", 1),
+        ("cells/deep/mod.rs", "use super::super::registry;", 1),
         ("cells/page.rs", "mod a { use super::super::super::{sync, site}; }", 1),
         ("registry/mod.rs", "pub use crate::expose::text; use crate::site::Site;", 2),
         ("clock.rs", "#[cfg(any(test, feature = \"x\"))]\nuse crate::registry;", 1),
@@ -131,6 +133,7 @@ fn made_up_upward_imports_are_caught() {
     let allowed = [
         ("entry.rs", "use crate::cells::Row; use crate::sync;", 0),
         ("cells/page.rs", "use super::arena::Arena; use crate::cells::gate;", 0),
+        ("cells/deep/page.rs", "use super::super::arena::Arena;", 0),
         ("entry.rs", "/// [`x`](crate::Registry)\n/* crate::site */ //! crate::x", 0),
         (
             "entry.rs",

@@ -66,7 +66,9 @@ impl Source {
     /// Modules that are named from the crate's root, with `crate::` or a `super::` that leads
     /// there, and on which line.
     pub(crate) fn imports(&self) -> Vec<(usize, String)> {
-        let outer = if self.path.contains('/') && !self.path.ends_with("/mod.rs") { 2 } else { 1 };
+        // How many `super::` lead to the root: a folder is a module, and its `mod.rs` is it.
+        let folders = self.path.matches('/').count();
+        let outer = folders + usize::from(!self.path.ends_with("/mod.rs"));
         let mut found = Vec::new();
         // Braces that are open, and which of them are modules.
         let mut open: Vec<bool> = Vec::new();
