@@ -67,8 +67,7 @@ fn score_all(
                 continue;
             }
             let text = fs::read_to_string(&file)?;
-            let scores = score(&text, make().as_mut())
-                .map_err(|problem| format!("{}: {problem}", file.display()))?;
+            let scores = score(&text, make().as_mut());
             let folder = out.join(category.file_name().unwrap_or_default());
             fs::create_dir_all(&folder)?;
             let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -89,24 +88,26 @@ fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(paths)
 }
 
-/// The rows with a score behind each. A value that cannot be read is a NaN to the detector.
-fn score(text: &str, detector: &mut dyn Detector) -> Result<String, String> {
+/// The rows with a score behind each. A value that cannot be read is a NaN to the detector, and a
+/// time that cannot be read is a second after the one before.
+fn score(text: &str, detector: &mut dyn Detector) -> String {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let header: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
     let column = |names: &[&str]| header.iter().position(|word| names.contains(word));
-    let time = column(&["timestamp", "time"]).ok_or("no column timestamp")?;
-    let value = column(&["value"]).ok_or("no column value")?;
+    let time = column(&["timestamp", "time"]).unwrap_or(0);
+    let value = column(&["value"]).unwrap_or(1);
     let mut scores = String::from("timestamp,value,anomaly_score\n");
+    let mut last = 0.0;
     for line in lines {
         let words: Vec<&str> = line.split(',').map(str::trim).collect();
         let at = words.get(time).copied().unwrap_or_default();
         let number = words.get(value).and_then(|word| word.parse().ok()).unwrap_or(f64::NAN);
-        let since_epoch = seconds(at).ok_or_else(|| format!("no time: {at:?}"))?;
-        let score =
-            detector.observe(number, Duration::try_from_secs_f64(since_epoch).unwrap_or_default());
+        last = seconds(at).unwrap_or(last + 1.0);
+        let since_epoch = Duration::try_from_secs_f64(last).unwrap_or_default();
+        let score = detector.observe(number, since_epoch);
         let _ = writeln!(scores, "{at},{number},{:.6}", score.value);
     }
-    Ok(scores)
+    scores
 }
 
 /// Seconds since the epoch of `2014-04-01 00:05:00`, with or without a `T`, a fraction and a zone
