@@ -61,10 +61,16 @@ pub(super) struct Limits {
 struct State {
     waiting: Vec<Asked>,
     writing: bool,
-    /// The time that the last writing took.
+    /// What whole pages took the last time, by form and encoding.
+    known: Vec<(Form, Encoding, Known)>,
+}
+
+/// What is known of a page from the last time.
+#[derive(Clone, Copy)]
+struct Known {
+    length: usize,
+    /// The time of the writing that it was part of; long if nobody knows.
     cost: Duration,
-    /// How long pages were the last time, by form and encoding.
-    lengths: Vec<(Form, Encoding, usize)>,
 }
 
 /// Writing that takes less than this is done on the spot: handing it to a thread and back costs a
@@ -86,9 +92,7 @@ impl Pages {
             state: Mutex::new(State {
                 waiting: Vec::new(),
                 writing: false,
-                // Until it is known.
-                cost: Duration::MAX,
-                lengths: Vec::new(),
+                known: Vec::new(),
             }),
             buffers: Arc::default(),
             limits,
@@ -100,7 +104,7 @@ impl Pages {
     /// written, or there is no memory for it.
     pub(super) async fn page(self: &Arc<Self>, wanted: Wanted) -> Option<Page> {
         let receiver = self.enqueue(wanted)?;
-        if self.state.lock().cost <= QUICK {
+        if self.state.lock().is_quick() {
             // All whose requests are there already are to ask first.
             yield_once().await;
         }
@@ -128,7 +132,7 @@ impl Pages {
         if state.waiting.is_empty() || std::mem::replace(&mut state.writing, true) {
             return;
         }
-        let quick = state.cost <= QUICK;
+        let quick = state.is_quick();
         drop(state);
         // Who comes meanwhile, on another thread of the caller's runtime, is not waited for here.
         if quick && self.write_next() {
@@ -146,11 +150,14 @@ impl Pages {
         let mut asked = std::mem::take(&mut self.state.lock().waiting);
         asked.iter_mut().for_each(|(_, senders)| senders.retain(|it| !it.is_closed()));
         asked.retain(|(_, senders)| !senders.is_empty());
+        let whole = asked.iter().filter(|(wanted, _)| wanted.names.is_empty());
+        let whole: Vec<_> = whole.map(|(wanted, _)| (wanted.form, wanted.encoding)).collect();
         let start = clock::now();
         // Who gets nothing learns of a panic by that; the next are not to suffer from it.
         let written = catch_unwind(AssertUnwindSafe(|| self.write(asked)));
         let mut state = self.state.lock();
-        state.cost = if written.is_ok() { clock::since(start) } else { Duration::MAX };
+        let cost = if written.is_ok() { clock::since(start) } else { Duration::MAX };
+        whole.into_iter().for_each(|(form, encoding)| state.known(form, encoding).cost = cost);
         state.writing = !state.waiting.is_empty();
         !state.writing
     }
@@ -221,18 +228,14 @@ impl Pages {
             return None;
         }
         let state = self.state.lock();
-        let known = state.lengths.iter().find(|it| whole && (it.0, it.1) == (form, encoding));
-        let room = known.map_or(FIRST, |(_, _, length)| length + length / 50 + FIRST);
+        let known = state.known.iter().find(|it| whole && (it.0, it.1) == (form, encoding));
+        let room = known.map_or(FIRST, |it| it.2.length + it.2.length / 50 + FIRST);
         drop(state);
         self.buffers.take(room)
     }
 
     fn remember(&self, form: Form, encoding: Encoding, length: usize) {
-        let mut state = self.state.lock();
-        match state.lengths.iter_mut().find(|it| (it.0, it.1) == (form, encoding)) {
-            Some(known) => known.2 = length,
-            None => state.lengths.push((form, encoding, length)),
-        }
+        self.state.lock().known(form, encoding).length = length;
     }
 
     /// Gives memory that was not needed for a while back to the system.
@@ -243,6 +246,28 @@ impl Pages {
     /// Ends the thread, and waits for it until then.
     pub(super) fn stop(&self, deadline: std::time::Instant) -> bool {
         self.crew.stop(deadline)
+    }
+}
+
+impl State {
+    /// Whether all who wait want pages that are known to be written in no time. Of some metrics
+    /// alone nothing is known: the next who asks so may mean others.
+    fn is_quick(&self) -> bool {
+        let cost = |(wanted, _): &Asked| {
+            let is = |it: &&(Form, Encoding, Known)| (it.0, it.1) == (wanted.form, wanted.encoding);
+            let known = self.known.iter().find(is).filter(|_| wanted.names.is_empty());
+            known.map_or(Duration::MAX, |it| it.2.cost)
+        };
+        self.waiting.iter().map(cost).fold(Duration::ZERO, Duration::saturating_add) <= QUICK
+    }
+
+    fn known(&mut self, form: Form, encoding: Encoding) -> &mut Known {
+        let at = self.known.iter().position(|it| (it.0, it.1) == (form, encoding));
+        let at = at.unwrap_or_else(|| {
+            self.known.push((form, encoding, Known { length: 0, cost: Duration::MAX }));
+            self.known.len() - 1
+        });
+        &mut self.known[at].2
     }
 }
 
@@ -273,5 +298,42 @@ impl std::fmt::Debug for Pages {
 impl Default for Limits {
     fn default() -> Self {
         Self { memory: 64 << 20, waiting: 256 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expose::Format;
+
+    fn wanted(form: Form, names: &[&str]) -> Wanted {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Wanted { form, encoding: Encoding::Identity, names }
+    }
+
+    /// The thread that talks to clients must not be the one that writes a page of a million series,
+    /// only because another page, or a part of this one, was small.
+    #[test]
+    fn only_what_is_known_to_be_quick_is_written_on_the_spot() {
+        let pages = Pages::new(&Registry::new(), Limits::default(), || false);
+        let text = Form::Exposition(Format::TEXT);
+        pages.state.lock().known(text, Encoding::Identity).cost = QUICK;
+        let is_quick = |wishes: &[Wanted]| {
+            let all = wishes.iter().map(|wanted| pages.enqueue(wanted.clone()).unwrap());
+            let _all: Vec<_> = all.collect();
+            let quick = pages.state.lock().is_quick();
+            pages.state.lock().waiting.clear();
+            quick
+        };
+        assert!(is_quick(&[wanted(text, &[])]));
+        assert!(!is_quick(&[wanted(Form::Json, &[])]), "nobody knows");
+        assert!(!is_quick(&[wanted(text, &["a"])]));
+        assert!(!is_quick(&[wanted(text, &[]), wanted(Form::Json, &[])]));
+        drop(pages.enqueue(wanted(text, &["a"])));
+        assert!(pages.write_next());
+        assert_eq!(pages.state.lock().known.len(), 1, "a part says nothing of the whole");
+        let _receiver = pages.enqueue(wanted(Form::Json, &[]));
+        assert!(pages.write_next());
+        assert!(pages.state.lock().known(Form::Json, Encoding::Identity).cost < Duration::MAX);
     }
 }
