@@ -289,3 +289,22 @@ fn nobody_can_make_series() {
     client.stream.get_ref().shutdown(std::net::Shutdown::Both).unwrap();
     let _ = client.stream.read_to_end(&mut rest);
 }
+
+/// Who sets no limit gets none, and no panic from a sum that is too large.
+#[test]
+fn limits_may_be_as_large_as_numbers_go() {
+    let forever = std::time::Duration::MAX;
+    let server = Server::new().connections(usize::MAX).headers(usize::MAX).pipelined(usize::MAX);
+    let server = server.header_bytes(usize::MAX).uri_bytes(usize::MAX).body_bytes(usize::MAX);
+    let server = server.header_time(forever).body_time(forever).handshake_time(forever);
+    let server = server.answer_time(forever).write_stall(forever).response_time(forever);
+    let server = server.idle_time(forever).drain(forever).page_memory(usize::MAX);
+    let endpoint = Endpoint::new(server);
+    let mut client = endpoint.connect();
+    for _ in 0..3 {
+        assert_eq!(client.request("POST", "/metrics", "Content-Length: 0\r\n").status, 405);
+        assert_eq!(client.get("/metrics").status, 200);
+    }
+    drop(client);
+    assert!(endpoint.guard.shutdown());
+}

@@ -21,7 +21,7 @@ pub struct Body {
     bytes: Option<Bytes>,
     /// What goes on after the bytes, for as long as the client stays.
     events: Option<Reader>,
-    /// Counted when the body is dropped, which is when the client has all of it or is gone.
+    /// Counted when all of the body was handed over to be sent, or when it is dropped before.
     record: Option<Record>,
 }
 

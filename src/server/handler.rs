@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::access::{Access, Decision};
 use super::body::{Body, Record};
@@ -20,6 +20,7 @@ use super::encoding::Encoding;
 use super::forms::Form;
 use super::meters::{Meters, OTHER, Refusal};
 use super::pages::{Limits, Pages, Wanted};
+use super::turns::Turns;
 use crate::clock;
 use crate::expose::Format;
 use crate::registry::Registry;
@@ -71,7 +72,7 @@ enum Target {
     Index,
     Metrics,
     Json,
-    Route(Route, Arc<Semaphore>),
+    Route(Route, Turns),
 }
 
 /// What a request was when it came, and what became of it so far.
@@ -93,9 +94,11 @@ pub(super) struct Parts {
     pub(super) relieve: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// Threads for routes, of which one route may have half; and requests in line for one.
+/// Threads for routes, of which one route may have half; requests in line for a turn at one route;
+/// and for a thread.
 const ROUTE_THREADS: usize = 4;
 const ONE_ROUTE: usize = 2;
+const IN_LINE: usize = 256;
 const ROUTES_WAITING: usize = 64;
 const ALLOW: &str = "GET, HEAD";
 
@@ -132,7 +135,7 @@ impl Handler {
             if served.iter().all(|served| served.path != route.path()) {
                 served.push(Served {
                     path: route.path(),
-                    target: Target::Route(route, Arc::new(Semaphore::new(ONE_ROUTE))),
+                    target: Target::Route(route, Turns::new(ONE_ROUTE, IN_LINE)),
                 });
             }
         }
@@ -232,13 +235,12 @@ impl Handler {
     }
 
     /// Runs a stage's route in a thread that may take its time.
-    async fn route(&self, asked: &Asked<'_>, route: &Route, turns: &Arc<Semaphore>) -> Reply {
+    async fn route(&self, asked: &Asked<'_>, route: &Route, turns: &Turns) -> Reply {
         if route.is_quick() {
             return self.quick_route(asked, route);
         }
-        // A page asks for much at once, so requests wait for their turn; connections are limited,
-        // and so are they.
-        let Ok(turn) = Arc::clone(turns).acquire_owned().await else { return self.busy() };
+        // A page asks for much at once, so requests wait for their turn.
+        let Some(turn) = turns.take().await else { return self.busy() };
         let (sender, receiver) = oneshot::channel();
         let (path, query) = (asked.path.to_owned(), asked.query.to_owned());
         let headers: Vec<(String, String)> = asked

@@ -99,7 +99,7 @@ impl Meters {
         registry.describe_histogram(
             "nissa_http_request_duration_seconds",
             Some(metrics::Unit::Seconds),
-            "From the request to the end of its response, by route.",
+            "From the request until its response was handed to the connection, by route.",
         );
         Self { registry: registry.clone(), logged: Mutex::default() }
     }

@@ -39,6 +39,7 @@ mod tls;
 #[path = "no_tls.rs"]
 mod tls;
 mod transport;
+mod turns;
 mod wire;
 
 pub use body::Body;

@@ -89,11 +89,7 @@ impl Pages {
         Self {
             registry: registry.clone(),
             crew: Crew::new("nissa-pages", 1, 1),
-            state: Mutex::new(State {
-                waiting: Vec::new(),
-                writing: false,
-                known: Vec::new(),
-            }),
+            state: Mutex::new(State { waiting: Vec::new(), writing: false, known: Vec::new() }),
             buffers: Arc::default(),
             limits,
             relieve: Box::new(relieve),

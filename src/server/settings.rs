@@ -116,9 +116,10 @@ impl Server {
         self
     }
 
-    /// How many headers a request may have (64); then 431.
+    /// How many headers a request may have (64, at most 1,000); then 431.
     pub fn headers(mut self, most: usize) -> Self {
-        self.limits.headers = most;
+        // Room for all of them is made for every request.
+        self.limits.headers = most.min(1_000);
         self
     }
 
