@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::failures::ErrorLog;
 use super::{CollectionError, Collector, Collectors, Failures};
@@ -22,7 +22,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 /// `nissa_collector_skipped_total`.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 /// use nissa::Registry;
 /// use nissa::collect::{Collector, Failures, Runner};
 ///
@@ -109,10 +109,11 @@ impl Runner {
     /// Deadlines are absolute: a late call is made once, its successor keeps to the old beat, and
     /// the calls left out are counted.
     pub fn tick(&mut self, at: Duration) -> Option<Duration> {
+        let mut now = clock::now();
         for slot in &mut self.slots {
             if slot.due.is_none_or(|due| due <= at) {
                 slot.skip_missed(at);
-                slot.call(&self.registry, &self.errors);
+                now = slot.call(now, &self.registry, &self.errors);
                 slot.schedule(at);
             }
         }
@@ -121,8 +122,9 @@ impl Runner {
 
     /// Calls every collector now, due or not.
     pub fn collect(&mut self) {
+        let mut now = clock::now();
         for slot in &mut self.slots {
-            slot.call(&self.registry, &self.errors);
+            now = slot.call(now, &self.registry, &self.errors);
         }
     }
 
@@ -142,11 +144,12 @@ impl Slot {
         }
     }
 
-    fn call(&mut self, registry: &Registry, errors: &ErrorLog) {
-        let start = clock::now();
+    /// Calls the collector. `start` is now, and so is what comes back.
+    fn call(&mut self, start: Instant, registry: &Registry, errors: &ErrorLog) -> Instant {
         let collect = || self.collector.collect(registry);
         let outcome = catch_unwind(AssertUnwindSafe(collect));
-        self.own.duration.set(clock::since(start));
+        let end = clock::now();
+        self.own.duration.set(end.saturating_duration_since(start));
         let unix = clock::unix();
         match outcome {
             Ok(Ok(())) => {
@@ -170,6 +173,7 @@ impl Slot {
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
             }
         }
+        end
     }
 
     fn report(&self, failures: Failures, registry: &Registry, errors: &ErrorLog, unix: Duration) {
