@@ -128,7 +128,7 @@ pub use {
 #[cfg(all(feature = "detect", not(nissa_loom)))]
 pub use watch::watch;
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
