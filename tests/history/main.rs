@@ -6,5 +6,6 @@
 mod budget;
 mod clock;
 mod disk;
+mod routes;
 mod twin;
 mod world;
