@@ -25,8 +25,19 @@
 //! - [`Registry::enter`] gives a test its own registry, in spite of what call sites remember.
 //! - [`expose`] writes a snapshot as text, OpenMetrics, protobuf or JSON.
 //!
-//! Nothing here starts a thread, opens a port or panics. What is refused or dropped is counted in
-//! a `nissa_*` metric and, with feature `log`, logged once.
+//! Features add what works beside the program, in stages that `nissa::builder()` starts and a
+//! guard stops:
+//!
+//! - `server`, `tls`, `tower`: the endpoint, and metrics of requests; `dashboard`: the live page.
+//! - `host`, `gpu`, `tokio-runtime`: collectors of what the machine, the process, its container,
+//!   its GPUs and its runtime do.
+//! - `detect`: `nissa::watch`, which judges a value in the step that brings it; alert rules over
+//!   every series; `alertmanager` and `webhook` send alerts out.
+//! - `history`: the recent past of every series.
+//! - `config`: the builder's settings from a file and the environment.
+//!
+//! Nothing starts a thread or opens a port that was not asked to, and nothing panics. What is
+//! refused or dropped is counted in a `nissa_*` metric and, with feature `log`, logged once.
 
 #![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(nissa_loom))))]
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
