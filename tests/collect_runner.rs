@@ -14,8 +14,11 @@ struct Scripted {
     name: &'static str,
     interval: Duration,
     calls: Arc<AtomicU32>,
-    act: Box<dyn FnMut(u32, &Registry) -> Result<(), Failures> + Send>,
+    act: Act,
 }
+
+/// Is told the number of the call.
+type Act = Box<dyn FnMut(u32, &Registry) -> Result<(), Failures> + Send>;
 
 impl Scripted {
     fn new(
