@@ -62,6 +62,7 @@ struct Running {
     handler: Handler,
     close: watch::Sender<bool>,
     drain: Duration,
+    process: u32,
 }
 
 impl Stage for Endpoint {
@@ -87,6 +88,15 @@ impl Stage for Endpoint {
         let _ = running.close.send(true);
         running.worker.join(deadline.saturating_duration_since(clock::now()));
         running.handler.stop(deadline);
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        // A forked child has what the parent's threads had locked, and not the threads.
+        if let Some(parents) = self.running.take_if(|it| it.process != std::process::id()) {
+            std::mem::forget(parents);
+        }
     }
 }
 
@@ -139,7 +149,8 @@ fn run(
     })?;
     let failed = || Error::thread("nissa-http");
     told.recv().map_err(|_| failed())?.map_err(|error| failed().because(error))?;
-    Ok(Running { worker, handler, close, drain: limits.drain })
+    let process = std::process::id();
+    Ok(Running { worker, handler, close, drain: limits.drain, process })
 }
 
 fn start(bound: Vec<Bound>) -> io::Result<(tokio::runtime::Runtime, Vec<super::listen::Listener>)> {
@@ -149,4 +160,25 @@ fn start(bound: Vec<Bound>) -> io::Result<(tokio::runtime::Runtime, Vec<super::l
         bound.into_iter().map(Bound::listener).collect::<io::Result<_>>()?
     };
     Ok((runtime, listeners))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+
+    /// Dropping any of it would take locks.
+    #[test]
+    fn of_the_parent_s_endpoint_a_child_drops_nothing() {
+        let dropped_in = |process| {
+            let (close, closing) = watch::channel(false);
+            let worker = Worker::spawn("nissa-test", |_| ()).unwrap();
+            let handler = Handler::new(&Registry::new());
+            let running = Running { worker, handler, close, drain: Duration::ZERO, process };
+            drop(Endpoint { server: None, running: Some(running) });
+            closing.has_changed().is_err()
+        };
+        assert!(dropped_in(std::process::id()));
+        assert!(!dropped_in(std::process::id() + 1));
+    }
 }
