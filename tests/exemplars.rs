@@ -68,6 +68,19 @@ fn counters_keep_one() {
     assert_eq!(snapshot.value("errors_total"), Some(3.0));
 }
 
+/// Only counters and buckets may have them.
+#[test]
+fn summaries_keep_none() {
+    let buckets = Buckets::summary(&[0.5]).unwrap();
+    let registry = Registry::builder().default_buckets(buckets).build();
+    let summary = registry.histogram("wait_seconds", &[]);
+    summary.record_with_exemplar(0.5, &[("trace_id", "a")]);
+    let snapshot = registry.snapshot();
+    assert_eq!(exemplars(&snapshot, "wait_seconds"), []);
+    let page = String::from_utf8(Format::OPENMETRICS_2.encode(&snapshot)).unwrap();
+    assert!(page.contains("{count:1,") && !page.contains("trace_id"), "{page}");
+}
+
 #[test]
 fn the_time_is_the_wall_clocks() {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

@@ -241,3 +241,15 @@ proptest! {
         prop_assert_eq!(text.values(), underscores.values());
     }
 }
+
+/// The rules forbid it to be a summary, but not to be there.
+#[test]
+fn in_openmetrics_2_a_summary_below_zero_has_no_type() {
+    let registry = Registry::builder().default_buckets(Buckets::summary(&[0.5]).unwrap()).build();
+    registry.histogram("above", &[]).record(2);
+    registry.histogram("below", &[]).record(-2);
+    let page = Format::OPENMETRICS_2.encode(&registry.snapshot());
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains("# TYPE above summary\n"), "{page}");
+    assert!(page.contains("# TYPE below unknown\nbelow {count:1,sum:-2,quantile:["), "{page}");
+}

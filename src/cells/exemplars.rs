@@ -50,6 +50,8 @@ fn shard(cell: CellId) -> &'static Mutex<Rows> {
 pub(super) fn keep(_: &Gate, cell: CellId, layout: &Layout, exemplar: Exemplar) -> bool {
     let bucket = match layout {
         Layout::Counter | Layout::FloatCounter => 0,
+        // No format has a place for them.
+        Layout::Histogram(buckets) if buckets.quantiles().is_some() => return false,
         // At most 1,000.
         Layout::Histogram(buckets) => buckets.index(exemplar.value) as u16,
         Layout::Gauge => return false,

@@ -60,7 +60,7 @@ pub(super) fn write(snapshot: &Snapshot, escaping: Escaping, out: &mut Vec<u8>) 
 }
 
 const TOTAL: &str = "_total";
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// Which families may be called counters: those whose lines end in `_total`, unless another metric
 /// has one of the names that the family then takes.
@@ -101,9 +101,12 @@ fn apart(family: &Family) -> Option<[&'static str; 3]> {
         Kind::Counter | Kind::Gauge => return None,
     };
     let could_be = family.buckets().is_some_and(|buckets| buckets.range().0 < 0.0);
+    (could_be || has_negative_sum(family)).then_some([first, "_sum", "_count"])
+}
+
+pub(super) fn has_negative_sum(family: &Family) -> bool {
     let is = |value| matches!(value, Value::Distribution(values) if values.sum() < 0.0);
-    let forbidden = could_be || family.series().any(|series| is(series.value()));
-    forbidden.then_some([first, "_sum", "_count"])
+    family.series().any(|series| is(series.value()))
 }
 
 /// `# TYPE`, `# UNIT` and `# HELP`.

@@ -2,15 +2,15 @@
 //! histograms are text, and a start time stands behind the number.
 //!
 //! Not final, so nobody gets it who does not ask for `version=2.0.0`, and all that belongs to it is
-//! in this file. A family has the name of its lines here, so counters need no `_total` and nothing
-//! has to be shown as `unknown`. Exponential buckets are native ones alone: the format wants of
+//! in this file. A family has the name of its lines here, so counters need no `_total`; only a summary
+//! whose sum is negative, which the rules forbid, is shown as `unknown`. Exponential buckets are native ones alone: the format wants of
 //! classic buckets that all are there, and these are hundreds.
 
 use super::line::{Name, Output, Piece};
 use super::names::{self, Labels};
 use super::native::{Native, Span};
 use super::number::{self, LONGEST, canonical};
-use super::openmetrics::header;
+use super::openmetrics::{UNKNOWN, has_negative_sum, header};
 use crate::buckets::Buckets;
 use crate::entry::Kind;
 use crate::escape::Escaping;
@@ -24,7 +24,9 @@ pub(super) fn write(snapshot: &Snapshot, escaping: Escaping, out: &mut Vec<u8>) 
         let kind = family.kind();
         let stem = name.strip_suffix("_total").filter(|_| kind == Kind::Counter);
         let unit = names::unit(family, stem.unwrap_or(name));
-        header(family, name, kind.as_str(), unit, &mut page);
+        let forbidden = kind == Kind::Summary && has_negative_sum(family);
+        let kind = if forbidden { UNKNOWN } else { kind.as_str() };
+        header(family, name, kind, unit, &mut page);
         lines(family, &Name::new(name, ""), &labels, &mut page);
     }
     page.put(b"# EOF\n");
