@@ -55,7 +55,7 @@ fn prometheus_tells_what_was_recorded() {
     };
     let service = address(axum.line("service http://"));
     jobs += &scraped("axum", address(axum.line("metrics http://")), "");
-    jobs += &scraped("train", address(train.line("metrics at http://")), "");
+    jobs += &scraped("train", address(train.line("watch it at http://")), "");
     let sent = drive(service);
 
     let prometheus = Prometheus::start(&program, &jobs);
