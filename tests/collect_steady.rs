@@ -116,7 +116,9 @@ fn a_hundred_thousand_ticks_leave_nothing_behind() {
 fn a_forked_child_reads_its_own_files() {
     let mut ticking = Ticking::new(Host::default().filesystems([""; 0]));
     let (release, hold) = std::sync::mpsc::channel::<()>();
-    let parked = std::thread::spawn(move || drop(hold.recv()));
+    let parked = std::thread::spawn(move || {
+        let _ = hold.recv();
+    });
     ticking.tick(1);
     assert!(ticking.value("process_threads") >= 3.0);
     // SAFETY: the child reads, and ends without returning to the test harness.
