@@ -12,6 +12,11 @@ pub(super) struct Bits {
 }
 
 impl Bits {
+    /// Without bits, and with room for this many bytes.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), word: 0, used: 0 }
+    }
+
     /// Appends the low `width` bits of `value`; the others must be zero.
     #[inline]
     pub(super) fn push(&mut self, value: u64, width: u32) {
@@ -38,6 +43,11 @@ impl Bits {
         bytes.extend_from_slice(&self.bytes);
         bytes.extend_from_slice(tail);
         bytes
+    }
+
+    /// Bytes written.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Bytes on the heap.

@@ -26,6 +26,12 @@ impl<const N: usize> Head<N> {
         Self { first, span: 0, count: 0, predictors, bits: Bits::default(), gaps: Vec::new() }
     }
 
+    /// With room at once for as many bytes as the one before it took: ten thousand buffers that
+    /// grow in step would make some ticks long.
+    pub(super) fn after(before: usize, first: u64) -> Self {
+        Self { bits: Bits::with_room(before.next_multiple_of(16)), ..Self::new(first) }
+    }
+
     /// The first sample's position.
     pub(super) fn first(&self) -> u64 {
         self.first
@@ -64,6 +70,11 @@ impl<const N: usize> Head<N> {
             predictor.write(kind, word, &mut self.bits);
         }
         self.heap() != before
+    }
+
+    /// Bytes that its samples take.
+    pub(super) fn size(&self) -> usize {
+        self.bits.len()
     }
 
     /// Bytes on the heap.

@@ -65,8 +65,9 @@ impl Scalar {
                 return head.push(tick, [word], kinds);
             }
         }
+        let before = self.ticks.as_ref().map_or(0, |head| head.size() + head.size() / 8);
         self.close_ticks(turn, past);
-        self.ticks.insert(Head::new(tick)).push(tick, [word], kinds);
+        self.ticks.insert(Head::after(before, tick)).push(tick, [word], kinds);
         true
     }
 

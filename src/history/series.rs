@@ -137,11 +137,16 @@ impl Series {
     pub(super) fn push(&mut self, tick: u64, cells: &[u64], turn: &mut Turn<'_>) -> bool {
         turn.early = self.early;
         turn.base = self.birth.as_ref().map(Birth::word);
-        match (&mut self.open, cells) {
+        let grew = match (&mut self.open, cells) {
             (Open::Scalar(scalar), [word, ..]) => scalar.push(tick, *word, turn, &mut self.past),
             (Open::Histogram(histogram), row) => histogram.push(tick, row, turn, &mut self.past),
             (Open::Scalar(_), []) => false,
+        };
+        if grew && turn.closed.iter().any(|(tier, _)| *tier == Tier::Fine) {
+            // Once out of step, series stay so.
+            self.early = 0;
         }
+        grew
     }
 
     /// Closes the run of ticks.

@@ -52,7 +52,7 @@ impl Tier {
     pub(super) const fn samples(self) -> usize {
         match self {
             Self::Tick => 256,
-            Self::Fine => 512,
+            Self::Fine => 1_024,
             Self::Minutes => 128,
             Self::Hours => 64,
         }
