@@ -136,7 +136,7 @@ impl Notice {
             Self::ExemplarLabels => {
                 "an exemplar's labels have more than 128 characters; recorded without it"
             }
-            Self::ExemplarLost => "there is no room for an exemplar; recorded without it",
+            Self::ExemplarLost => "there is no place for an exemplar; recorded without it",
             Self::NameCollision => {
                 "two metric names become one in the text format; the illegal one is written as U__"
             }

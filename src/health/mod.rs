@@ -27,6 +27,7 @@ pub use status::{Status, Verdict};
 pub(crate) use publish::Publisher;
 
 use crate::clock::{SharedClock, SystemClock};
+use crate::notice;
 use crate::sync::{Condvar, Mutex};
 use state::State;
 
@@ -100,7 +101,7 @@ impl Health {
     /// `check panicked`. Beyond 64 checks, the rest are refused and counted.
     pub fn check(&self, check: Check) {
         // Outside the lock, since dropping it runs the program's code.
-        let replaced = self.inner.state.lock().add_check(check);
+        let replaced = self.inner.change(|state| state.add_check(check));
         drop(replaced);
     }
 
@@ -108,7 +109,7 @@ impl Health {
     /// the place of a component of this name. Beyond 256 components, the rest are refused and
     /// counted.
     pub fn set(&self, component: &str, status: Status, details: &str) {
-        let replaced = self.inner.state.lock().set(component, status, details);
+        let replaced = self.inner.change(|state| state.set(component, status, details));
         drop(replaced);
     }
 
@@ -196,6 +197,18 @@ impl Health {
     /// Takes a source away again, as its stage stops.
     pub fn remove_source(&self, source: &Source) {
         self.inner.state.lock().sources.retain(|known| !Arc::ptr_eq(known, source));
+    }
+}
+
+impl Inner {
+    /// Changes what is known, and tells what was remarkable about it when the lock is free.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        let notices = std::mem::take(&mut state.notices);
+        drop(state);
+        notices.iter().for_each(|(notice, name)| notice::process().count(*notice, name));
+        result
     }
 }
 

@@ -35,7 +35,8 @@ impl Health {
 
 impl Inner {
     fn start_due(self: &Arc<Self>) {
-        let due = self.state.lock().begin_due(self.clock.now());
+        let now = self.clock.now();
+        let due = self.change(|state| state.begin_due(now));
         for (check, run) in due {
             let failed = match Ended::count_up(self) {
                 None => "check not run: too many checks hang",
@@ -57,12 +58,12 @@ impl Inner {
 
     fn end(&self, name: &str, run: u64, verdict: Verdict) {
         let now = self.clock.now();
-        let mut state = self.state.lock();
-        let ended = state.checked(name).and_then(|checked| checked.end(run, now, verdict));
-        if let Some(InTime(false)) = ended {
-            notice::process().count(Notice::CheckTimedOut, name);
-        }
-        drop(state);
+        self.change(|state| {
+            let ended = state.checked(name).and_then(|checked| checked.end(run, now, verdict));
+            if let Some(InTime(false)) = ended {
+                state.notices.push((Notice::CheckTimedOut, name.to_owned()));
+            }
+        });
         self.ended.notify_all();
     }
 

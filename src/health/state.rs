@@ -7,7 +7,7 @@ use super::check::{Check, Checked};
 use super::report::{LINE_BYTES, MOST, NAME_BYTES, cut};
 use super::status::{Status, Verdict};
 use super::{Report, Source};
-use crate::notice::{self, Notice};
+use crate::notice::Notice;
 
 /// Each may hang in a thread of its own.
 const MOST_CHECKS: usize = 64;
@@ -22,6 +22,8 @@ pub(super) struct State {
     /// Threads that run checks, also of components that are gone.
     pub(super) threads: usize,
     runs: u64,
+    /// What is to be counted and logged once the lock is free: a logger is the program's code.
+    pub(super) notices: Vec<(Notice, String)>,
     started: Duration,
 }
 
@@ -50,6 +52,7 @@ impl State {
             live: true,
             threads: 0,
             runs: 0,
+            notices: Vec::new(),
             started: now,
         }
     }
@@ -62,7 +65,7 @@ impl State {
         let component = Component::Checked(Checked::new(check));
         let checks = self.components.values().filter(|component| is_check(component)).count();
         if !known && checks >= MOST_CHECKS {
-            notice::process().count(Notice::HealthFull, &name);
+            self.notices.push((Notice::HealthFull, name));
             return Some(component);
         }
         self.put(name, component)
@@ -76,7 +79,7 @@ impl State {
     /// Gives back what was there before, or what found no room.
     fn put(&mut self, name: String, component: Component) -> Option<Component> {
         if self.components.len() >= MOST && !self.components.contains_key(&name) {
-            notice::process().count(Notice::HealthFull, &name);
+            self.notices.push((Notice::HealthFull, name));
             return Some(component);
         }
         self.components.insert(name, component)
@@ -106,7 +109,7 @@ impl State {
         for (name, component) in &mut self.components {
             let Component::Checked(checked) = component else { continue };
             if checked.is_newly_late(now) {
-                notice::process().count(Notice::CheckTimedOut, name);
+                self.notices.push((Notice::CheckTimedOut, name.clone()));
             }
             if checked.is_due(now) {
                 self.runs += 1;
