@@ -13,6 +13,9 @@ crate_budget=18
 seconds_budget=60
 
 export CARGO_TERM_COLOR=never
+# A hundred test programs with full debug information fill a disk and the time to link them;
+# nothing here is built twice by increments.
+export CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0
 export NISSA_REQUIRE_TOOLS=1
 export PATH=$PWD/target/tools/bin:$PATH
 
