@@ -1,6 +1,8 @@
 //! What can be set.
 
-use super::{alertmanager, alerts, gpu, health, history, host, registry, server, tls, webhook};
+use super::{
+    alertmanager, alerts, dashboard, gpu, health, history, host, registry, server, tls, webhook,
+};
 
 /// A setting.
 #[derive(Clone, Copy, Debug)]
@@ -48,14 +50,18 @@ const TOP: &[Key] = &[
 pub(super) fn absent() -> impl Iterator<Item = (&'static str, &'static str)> {
     let stages = [host::ABSENT, gpu::ABSENT, history::ABSENT, alerts::ABSENT];
     let senders = [alertmanager::ABSENT, webhook::ABSENT];
-    [server::ABSENT, tls::ABSENT].into_iter().chain(stages).chain(senders).flatten()
+    [server::ABSENT, tls::ABSENT, dashboard::ABSENT]
+        .into_iter()
+        .chain(stages)
+        .chain(senders)
+        .flatten()
 }
 
 /// All keys of this build.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
     let sections = [registry::KEYS, health::KEYS, server::KEYS, tls::KEYS];
     let stages = [host::KEYS, gpu::KEYS, history::KEYS, alerts::KEYS];
-    let senders = [alertmanager::KEYS, webhook::KEYS];
+    let senders = [alertmanager::KEYS, webhook::KEYS, dashboard::KEYS];
     TOP.iter().chain(sections.into_iter().chain(stages).chain(senders).flatten())
 }
 

@@ -20,6 +20,11 @@ mod alerts;
 #[cfg(not(feature = "detect"))]
 #[path = "absent/alerts.rs"]
 mod alerts;
+#[cfg(feature = "dashboard")]
+mod dashboard;
+#[cfg(not(feature = "dashboard"))]
+#[path = "absent/dashboard.rs"]
+mod dashboard;
 #[cfg(feature = "gpu")]
 mod gpu;
 #[cfg(not(feature = "gpu"))]
@@ -107,6 +112,7 @@ pub struct Config {
     host: host::Section,
     gpu: gpu::Section,
     history: history::Section,
+    dashboard: dashboard::Section,
     alerts: alerts::Section,
     alertmanager: alertmanager::Section,
     webhook: webhook::Section,
@@ -198,6 +204,7 @@ impl Config {
         builder = self.host.apply(builder)?;
         builder = self.gpu.apply(builder)?;
         builder = self.history.apply(builder)?;
+        builder = self.dashboard.apply(builder)?;
         builder = self.alerts.apply(builder)?;
         builder = self.alertmanager.apply(builder)?;
         builder = self.webhook.apply(builder)?;

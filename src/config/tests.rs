@@ -35,6 +35,7 @@ const RENAMED: &[(&str, &[&str])] = &[
     ("alertmanager", &["alertmanager.url"]),
     ("webhook", &["webhook.url"]),
     ("detector_state", &["alerts.detector_state"]),
+    ("dashboard", &["dashboard.enabled"]),
     ("history", &["history.enabled"]),
     ("server", &["server.listen"]),
     ("serve", &["server.listen"]),
