@@ -164,6 +164,7 @@ impl History {
     /// # let path = folder.join("history");
     /// let run = |loss: f64| {
     ///     let history = History::new().path(&path);
+    ///     # let history = history.resolution(std::time::Duration::from_millis(1));
     ///     let registry = nissa::Registry::new();
     ///     let guard = nissa::builder().registry(registry.clone()).history(history.clone()).start()?;
     ///     registry.gauge("loss", &[]).set(loss);

@@ -97,6 +97,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// The next event; `None` when the feed is closed.
+    #[allow(dead_code, reason = "of the server, which a feature brings")]
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<[u8]>>> {
         let mut shared = self.feed.0.lock();
         self.next = self.next.max(shared.first);
