@@ -96,6 +96,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    #[allow(dead_code, reason = "only the endpoint reads feeds")]
     /// The next event; `None` when the feed is closed.
     #[allow(dead_code, reason = "of the server, which a feature brings")]
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<[u8]>>> {
