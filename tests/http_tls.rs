@@ -2,6 +2,7 @@
 
 #![cfg(feature = "tls")]
 
+mod host;
 mod http;
 
 use std::fs;
@@ -153,6 +154,29 @@ fn what_could_not_be_read_at_first_is_read_again() {
     let renewed = CertificateDer::from_pem_file(file("renewed.pem")).unwrap().to_vec();
     http::eventually("the new one is shown", || shown() == renewed);
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// The thread that reads the files too.
+#[cfg(target_os = "linux")]
+#[test]
+fn its_threads_end_with_the_endpoint() {
+    const TEST: &str = "its_threads_end_with_the_endpoint";
+    if host::scenario().is_none() {
+        return host::play(TEST, TEST, 2 * SOON);
+    }
+    let names = || -> Vec<String> {
+        let tasks = fs::read_dir("/proc/self/task").unwrap();
+        let name = |task: std::io::Result<fs::DirEntry>| {
+            fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default()
+        };
+        tasks.map(name).filter(|name| name.starts_with("nissa-")).collect()
+    };
+    for _ in 0..20 {
+        let endpoint = Endpoint::new(Server::new().tls(tls().look(Duration::from_millis(1))));
+        http::eventually("it looks", || names().contains(&"nissa-tls\n".to_owned()));
+        drop(endpoint);
+        assert_eq!(names(), [""; 0]);
+    }
 }
 
 #[test]

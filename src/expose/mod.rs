@@ -1,8 +1,9 @@
 //! A snapshot in the formats of the field.
 //!
 //! [`negotiate`] answers an `Accept` header; a [`Format`] says which format that is and writes it;
-//! [`text`] is the one every Prometheus reads; [`json`] is for programs of one's own. What each can carry, and the rules for names, units
-//! and numbers, is told in [docs/FORMATS.md](https://docs.rs/crate/nissa/latest/source/docs/FORMATS.md).
+//! [`text`] is the one every Prometheus reads; [`json`] is for programs of one's own. What each can
+//! carry, and the rules for names, units and numbers, is told in
+//! [docs/FORMATS.md](https://docs.rs/crate/nissa/latest/source/docs/FORMATS.md).
 
 mod accept;
 mod format;

@@ -59,7 +59,7 @@ struct Endpoint {
 #[derive(Debug)]
 struct Running {
     worker: Worker,
-    handler: Handler,
+    house: Arc<House>,
     close: watch::Sender<bool>,
     drain: Duration,
     process: u32,
@@ -87,7 +87,10 @@ impl Stage for Endpoint {
         let deadline = clock::after(limit.min(running.drain.saturating_add(STOPPING)));
         let _ = running.close.send(true);
         running.worker.join(deadline.saturating_duration_since(clock::now()));
-        running.handler.stop(deadline);
+        running.house.handler.stop(deadline);
+        if let Some(tls) = &running.house.tls {
+            tls.stop(deadline);
+        }
     }
 }
 
@@ -134,7 +137,8 @@ fn run(
     let parts = Parts { meters, access, limits: limits.pages, relieve };
     let handler = Handler::from_parts(context.registry(), context.routes().iter().cloned(), parts);
     let (close, closing) = watch::channel(false);
-    let house = House { handler: handler.clone(), crowd, limits, tls, closing };
+    let house = Arc::new(House { handler, crowd, limits, tls, closing });
+    let served = Arc::clone(&house);
     let (tell, told) = mpsc::channel();
     // The runtime is made and dropped in there: dropped in async code it would panic.
     let worker = Worker::spawn("nissa-http", move |_| {
@@ -142,7 +146,7 @@ fn run(
         match outcome {
             Ok((runtime, listeners)) => {
                 let _ = tell.send(Ok(()));
-                runtime.block_on(accept::serve(Arc::new(house), listeners));
+                runtime.block_on(accept::serve(served, listeners));
             }
             Err(error) => drop(tell.send(Err(error))),
         }
@@ -150,7 +154,7 @@ fn run(
     let failed = || Error::thread("nissa-http");
     told.recv().map_err(|_| failed())?.map_err(|error| failed().because(error))?;
     let process = std::process::id();
-    Ok(Running { worker, handler, close, drain: limits.drain, process })
+    Ok(Running { worker, house, close, drain: limits.drain, process })
 }
 
 fn start(bound: Vec<Bound>) -> io::Result<(tokio::runtime::Runtime, Vec<super::listen::Listener>)> {
@@ -173,8 +177,16 @@ mod tests {
         let dropped_in = |process| {
             let (close, closing) = watch::channel(false);
             let worker = Worker::spawn("nissa-test", |_| ()).unwrap();
-            let handler = Handler::new(&Registry::new());
-            let running = Running { worker, handler, close, drain: Duration::ZERO, process };
+            let registry = Registry::new();
+            let house = House {
+                handler: Handler::new(&registry),
+                crowd: Arc::new(Crowd::new(1, Arc::new(Meters::new(&registry)))),
+                limits: Server::new().limits,
+                tls: None,
+                closing: closing.clone(),
+            };
+            let (house, drain) = (Arc::new(house), Duration::ZERO);
+            let running = Running { worker, house, close, drain, process };
             drop(Endpoint { server: None, running: Some(running) });
             closing.has_changed().is_err()
         };

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -161,6 +161,11 @@ impl Acceptor {
     /// How often to call [`renew`](Self::renew).
     pub(super) fn look(&self) -> Duration {
         self.tls.look.max(Duration::from_millis(1))
+    }
+
+    /// Ends the thread that reads, and waits for it until then.
+    pub(super) fn stop(&self, deadline: Instant) -> bool {
+        self.crew.stop(deadline)
     }
 
     /// Reads the files again if they have changed.
