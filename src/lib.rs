@@ -85,7 +85,7 @@ pub mod snapshot;
 pub mod alert;
 #[cfg(all(feature = "detect", not(nissa_loom)))]
 mod anomaly;
-#[cfg(all(feature = "client", not(nissa_loom)))]
+#[cfg(all(any(feature = "alertmanager", feature = "webhook"), not(nissa_loom)))]
 mod client;
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
 pub mod collect;

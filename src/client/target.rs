@@ -44,6 +44,7 @@ impl Target {
     }
 
     /// The same with this after the path.
+    #[allow(dead_code, reason = "only Alertmanager has paths below its own")]
     pub(crate) fn below(mut self, path: &str) -> Self {
         let base = self.path.split('?').next().unwrap_or_default().trim_end_matches('/');
         self.path = format!("{base}{path}");

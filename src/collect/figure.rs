@@ -23,6 +23,7 @@ impl Figure {
         Self { name, kind: Kind::Gauge, unit: None, help }
     }
 
+    #[allow(dead_code, reason = "only the host has such figures")]
     pub(crate) const fn in_bytes(self) -> Self {
         Self { unit: Some(Unit::Bytes), ..self }
     }
