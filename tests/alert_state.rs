@@ -133,6 +133,26 @@ fn a_folder_that_is_not_there_costs_only_the_memory() {
 }
 
 #[test]
+fn what_cannot_be_written_leaves_the_old_file() {
+    let path = folder("unwritable").join("detectors");
+    let first = Program::start(&path);
+    first.feed(calm(0..100));
+    drop(first);
+    let before = fs::read(&path).unwrap();
+    // Stands where the new file would be written.
+    fs::create_dir(path.with_extension("new")).unwrap();
+    let second = Program::start(&path);
+    second.feed(calm(0..200));
+    let registry = second.registry.clone();
+    drop(second);
+    let labels = [("outcome", "save_failed")];
+    let snapshot = registry.snapshot();
+    let failed = snapshot.get("nissa_detector_state_total", &labels);
+    assert_eq!(failed.and_then(|failed| failed.as_f64()), Some(1.0));
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
 fn two_programs_do_not_share_a_file() {
     let path = folder("two").join("detectors");
     let first = Program::start(&path);

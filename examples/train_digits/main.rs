@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use std::{env, fs, io, path::Path, process, str::FromStr, thread};
 
+use nissa::alert::{Rule, Severity};
 use nissa::collect::Host;
 use nissa::monitor::Guard;
 use nissa::{Buckets, Registry, Unit};
@@ -56,8 +57,10 @@ fn main() -> Result<(), nissa::Error> {
 fn serve(mut address: SocketAddr) -> Result<Guard, nissa::Error> {
     let last = address.port().saturating_add(PORTS);
     loop {
-        let builder =
-            nissa::builder().collect(Host::default()).serve(address.to_string()).dashboard();
+        // Lists at /anomalies what the watch finds, too.
+        let not_finite = Rule::new("training_*").not_finite().severity(Severity::Critical);
+        let builder = nissa::builder().collect(Host::default()).alert(not_finite);
+        let builder = builder.serve(address.to_string()).dashboard();
         match builder.start() {
             Err(error) if error.is_listen() && address.port() < last => {
                 address.set_port(address.port() + 1);
