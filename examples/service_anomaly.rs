@@ -55,6 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .named("slow")
         .quantile(0.9)
         .zscore(3.0)
+        .too_high()
         .learn_anomalies(false)
         .at_least(8, 30)
         .severity(Severity::Critical)
@@ -114,7 +115,7 @@ fn timeline(started: Instant, controls: &Controls, said: &mpsc::Receiver<String>
             at if FAILING.contains(&at) => "database failing",
             _ => "",
         };
-        let shed = if controls.shed.load(Ordering::Relaxed) { "shedding" } else { "" };
+        let shed = if controls.shed.load(Ordering::Relaxed) { "shedding " } else { "" };
         let cache = if controls.from_cache.load(Ordering::Relaxed) { "from cache" } else { "" };
         let _ = writeln!(
             io::stdout(),

@@ -235,6 +235,21 @@ fn the_zscore_learns_fires_and_tells_what_it_expected() {
 }
 
 #[test]
+fn a_side_can_be_chosen() {
+    let wave = |step: u32| 10.0 + f64::from(step % 3);
+    for (rule, high, low) in [
+        (Rule::new("x").zscore(4.0).too_high(), 'f', '.'),
+        (Rule::new("x").zscore(4.0).too_low(), '.', 'f'),
+    ] {
+        for (value, state) in [(60.0, high), (-40.0, low)] {
+            let bench = Bench::of(rule.clone());
+            bench.states("x", &(0..100).map(wave).collect::<Vec<_>>());
+            assert_eq!(bench.states("x", &[value]), state.to_string(), "{value}");
+        }
+    }
+}
+
+#[test]
 fn the_default_is_the_ensemble_and_a_level_shift_is_one_incident() {
     let bench = Bench::of(Rule::new("x").cooldown(Duration::from_secs(300)));
     let wave = |step: u32| 10.0 + (f64::from(step) * 0.7).sin() + f64::from(step % 7) * 0.1;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::report::{Short, Verdict};
+use super::rule::Rule;
 use crate::detect::{Detector, Reason, THRESHOLD, score_of_deviations};
 use crate::snapshot::Snapshot;
 
@@ -101,17 +102,12 @@ pub(super) struct Judgement {
 
 impl Judge {
     /// Judges a sample. Never panics, whatever a detector does with it.
-    pub(super) fn sample(
-        &mut self,
-        condition: &Condition,
-        learn: bool,
-        sample: Sample,
-    ) -> Judgement {
+    pub(super) fn sample(&mut self, rule: &Rule, sample: Sample) -> Judgement {
         let Sample { value, at, other } = sample;
         let before = self.last.replace((value, at));
         let same = before.is_some_and(|(before, _)| before.to_bits() == value.to_bits());
         self.same = if same { self.same.saturating_add(1) } else { 1 };
-        let broken = match condition {
+        let broken = match &rule.condition {
             Condition::Outside(low, high) => outside(value, *low, *high),
             Condition::NotFinite => {
                 (!value.is_finite()).then(|| Verdict::certain("not_finite", "not a finite number"))
@@ -124,17 +120,19 @@ impl Judge {
             Condition::Ratio(name, limit) => {
                 other.and_then(|other| ratio(value, other, name, *limit))
             }
-            Condition::Detector(factory) => return self.detect(factory, learn, value, at),
+            Condition::Detector(factory) => return self.detect(factory, rule, value, at),
             Condition::Absent | Condition::Custom(_) => None,
         };
         Judgement { broken, ready: true }
     }
 
-    fn detect(&mut self, factory: &Factory, learn: bool, value: f64, at: Duration) -> Judgement {
+    fn detect(&mut self, factory: &Factory, rule: &Rule, value: f64, at: Duration) -> Judgement {
         let Some(detector) = &mut self.detector else { return Judgement::default() };
-        let kept = (!learn).then(|| detector.boxed_clone());
+        let kept = (!rule.learn_anomalies).then(|| detector.boxed_clone());
         let score = detector.observe(value, at);
-        let broken = score.value >= factory.threshold && score.reason != Reason::WarmingUp;
+        let broken = score.value >= factory.threshold
+            && score.reason != Reason::WarmingUp
+            && rule.side.takes(value, score.expected);
         if !broken {
             return Judgement { broken: None, ready: score.ready };
         }

@@ -49,6 +49,7 @@ pub struct Rule {
     pub(super) cooldown: Duration,
     pub(super) min_samples: u32,
     pub(super) learn_anomalies: bool,
+    pub(super) side: Side,
     pub(super) callback: Option<Named>,
 }
 
@@ -59,6 +60,25 @@ pub(super) struct Named(pub(super) Callback);
 impl std::fmt::Debug for Named {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Fn(&Alert)")
+    }
+}
+
+/// On which side of what was expected a value must lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Side {
+    Either,
+    High,
+    Low,
+}
+
+impl Side {
+    /// Whether a value counts, where the detector says what it expected.
+    pub(super) fn takes(self, value: f64, expected: Option<(f64, f64)>) -> bool {
+        match (self, expected) {
+            (Self::High, Some((_, high))) => value > high || value.is_nan(),
+            (Self::Low, Some((low, _))) => value < low || value.is_nan(),
+            _ => true,
+        }
     }
 }
 
@@ -86,6 +106,7 @@ impl Rule {
             cooldown: Duration::from_secs(60),
             min_samples: 0,
             learn_anomalies: true,
+            side: Side::Either,
             callback: None,
         }
     }
@@ -255,6 +276,18 @@ impl Rule {
     /// good fires until somebody restarts the program.
     pub fn learn_anomalies(mut self, learn: bool) -> Self {
         self.learn_anomalies = learn;
+        self
+    }
+
+    /// Detectors: only values above what was expected. A latency that falls is no trouble.
+    pub fn too_high(mut self) -> Self {
+        self.side = Side::High;
+        self
+    }
+
+    /// Detectors: only values below what was expected.
+    pub fn too_low(mut self) -> Self {
+        self.side = Side::Low;
         self
     }
 

@@ -131,7 +131,7 @@ impl Tracked {
         };
         self.seen = self.seen.saturating_add(1);
         let sample = Sample { value, at: moment.steady, other };
-        let judgement = self.judge.sample(&rule.condition, rule.learn_anomalies, sample);
+        let judgement = self.judge.sample(rule, sample);
         let enough = self.seen > rule.min_samples;
         self.ready = judgement.ready && enough;
         self.step(rule, value, judgement.broken.filter(|_| enough), moment)
