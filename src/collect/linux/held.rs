@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nix::errno::Errno;
+
 use crate::sync::{Mutex, MutexGuard};
 
 /// A buffer for all collectors of a thread: what is read again and again stays in the caches.
@@ -98,12 +100,7 @@ impl HeldFile {
             Ok(len) => Ok(buffer.bytes.get(..len)),
             Err(error) => {
                 self.file = None;
-                let absent = matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound
-                        | io::ErrorKind::Unsupported
-                        | io::ErrorKind::NotADirectory
-                );
+                let absent = is_absent(&error);
                 self.pause = if absent { ABSENT } else { FAILED };
                 if absent { Ok(None) } else { Err(error) }
             }
@@ -119,6 +116,14 @@ impl HeldFile {
     }
 }
 
+/// Whether this kernel has no such file, or does not fill it: pressure that is turned off, say, for
+/// whose error older standard libraries have no kind.
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, Unsupported};
+    matches!(error.kind(), NotFound | Unsupported | NotADirectory)
+        || error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32)
+}
+
 /// One read, and another only if the buffer was too small.
 fn read_whole(file: &File, buffer: &mut Buffer) -> io::Result<usize> {
     loop {
@@ -132,12 +137,20 @@ fn read_whole(file: &File, buffer: &mut Buffer) -> io::Result<usize> {
 /// Reads on until a short read, which is the last. Not until an empty one: that would cost a call
 /// each time.
 fn read_records(file: &File, buffer: &mut Buffer) -> io::Result<usize> {
+    join_records(&mut buffer.bytes, |room, offset| read_at(file, room, offset))
+}
+
+fn join_records(
+    bytes: &mut Vec<u8>,
+    mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
+) -> io::Result<usize> {
     let mut len = 0;
     loop {
-        let room = buffer.bytes.get_mut(len..).unwrap_or_default();
-        let more = read_at(file, room, len as u64)?;
+        let more = read(bytes.get_mut(len..).unwrap_or_default(), len as u64)?;
         len += more;
-        if more < SHORT || (len == buffer.bytes.len() && !grow(&mut buffer.bytes)) {
+        // One that filled the buffer is short of room, not of records.
+        let is_full = len >= bytes.len();
+        if if is_full { !grow(bytes) } else { more < SHORT } {
             return Ok(len);
         }
     }
@@ -188,6 +201,43 @@ mod tests {
         let mut buffer = Buffer::new();
         assert_eq!(text(&mut HeldFile::records(&path), &mut buffer).unwrap(), long);
         fs::remove_file(path).unwrap();
+    }
+
+    /// The kernel's way: whole records, a page at most, and as much of them as there is room for.
+    fn page_of(text: &[u8], record: usize, room: &mut [u8], offset: u64) -> usize {
+        let rest = &text[text.len().min(offset as usize)..];
+        let page = (4096 / record).max(1) * record;
+        let len = rest.len().min(page).min(room.len());
+        room[..len].copy_from_slice(&rest[..len]);
+        len
+    }
+
+    #[test]
+    fn records_are_read_on_where_the_buffer_had_little_room_left() {
+        let text = vec![b'x'; 120 * 125];
+        let mut bytes = vec![0; 8 << 10];
+        let len =
+            join_records(&mut bytes, |room, offset| Ok(page_of(&text, 125, room, offset))).unwrap();
+        assert_eq!(len, text.len());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn records_come_whole(record in 1_usize..2_048, count in 0_usize..300) {
+            let text: Vec<u8> = (0..record * count).map(|n| n as u8).collect();
+            let mut bytes = vec![0; 8 << 10];
+            let len = join_records(&mut bytes, |room, offset| {
+                Ok(page_of(&text, record, room, offset))
+            });
+            proptest::prop_assert_eq!(&bytes[..len.unwrap()], &*text);
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_support_is_absent() {
+        assert!(is_absent(&io::Error::from_raw_os_error(Errno::EOPNOTSUPP as i32)));
+        assert!(is_absent(&io::Error::from(io::ErrorKind::NotFound)));
+        assert!(!is_absent(&io::Error::from(io::ErrorKind::PermissionDenied)));
     }
 
     #[test]
