@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need into target/tools: promtool, a Python venv with the official
-# parser, real servers (scripts/servers.sh), cargo-deny. What is there already is kept, so a second
+# parser, real servers (scripts/servers.sh), a browser, cargo-deny. What is there already is kept, so a second
 # run takes no time. As root on Debian it also installs a missing linker, Python or apt list;
 # otherwise it says which command would. No service is installed or started, all is unpacked.
 set -euo pipefail
@@ -10,6 +10,7 @@ tools=$PWD/target/tools
 prometheus_client='0.26.*'
 psutil='7.*'
 cargo_deny='^0.20'
+playwright='1.65.*'
 
 main() {
     mkdir -p "$tools/bin"
@@ -19,6 +20,7 @@ main() {
     timed "prometheus_client $prometheus_client" "$tools/venv/ready" install_parser
     timed "psutil $psutil" "$tools/venv/psutil" install_psutil
     timed 'prometheus, alertmanager, node_exporter' "$tools/servers/ready" ./scripts/servers.sh
+    timed "chromium, playwright-core $playwright" "$tools/browser/ready" install_browser
     timed "cargo-deny $cargo_deny" "$tools/bin/cargo-deny" install_cargo_deny
 }
 
@@ -36,11 +38,15 @@ system_packages() {
     local missing=()
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
-    [ ${#missing[@]} -eq 0 ] && return
-    need apt-get "please install: ${missing[*]}"
-    [ "$(id -u)" -eq 0 ] || fail "please run: sudo apt-get install ${missing[*]}"
+    packages ${missing[@]+"${missing[@]}"}
+}
+
+packages() {
+    [ $# -eq 0 ] && return
+    need apt-get "please install: $*"
+    [ "$(id -u)" -eq 0 ] || fail "please run: sudo apt-get install $*"
     apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"
 }
 
 # Newer Debian has promtool in a package of its own; bookworm has it inside the server's.
@@ -79,6 +85,17 @@ install_parser() {
 install_psutil() {
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check "psutil==$psutil"
     touch "$tools/venv/psutil"
+}
+
+# Looks at the live page for tests/page_browser.rs. The shell is Chromium without its windows; the
+# library that drives it brings no browser of its own.
+install_browser() {
+    local missing=()
+    type -P chromium-headless-shell >/dev/null || type -P chromium >/dev/null || missing+=(chromium-headless-shell)
+    type -P npm >/dev/null || missing+=(nodejs npm)
+    packages ${missing[@]+"${missing[@]}"}
+    npm install --silent --no-audit --no-fund --prefix "$tools/browser" "playwright-core@$playwright"
+    touch "$tools/browser/ready"
 }
 
 # Unoptimised and without TLS: it reads a dependency graph once, and compiles in 1 min, not 2.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use std::{str::FromStr, thread};
 
 use nissa::watch::{self, Anomaly, Kind, Severity, Step};
-use nissa::{gauge, histogram};
+use nissa::{counter, gauge, histogram};
 
 use super::model::{Digit, Mlp, load_digits, random};
 
@@ -149,6 +149,11 @@ impl<'a> Run<'a> {
         if let Some(anomaly) = self.watch.observe(step) {
             let acts = self.plan.respond && anomaly.severity() >= Severity::Warning;
             let done = acts.then(|| self.respond(&anomaly));
+            if let Some(done) = &done {
+                // What it did, without figures; the live page marks it on the curves.
+                let what = done.split(',').next().unwrap_or(done).to_owned();
+                counter!("training_responses_total", "did" => what).increment(1);
+            }
             self.outcome.anomalies.push((anomaly, done));
         } else if self.step % CHECKPOINT == 0 && self.watch.is_calm() {
             self.good.push_back((self.model.clone(), self.lr));

@@ -67,6 +67,12 @@ impl Builder {
         self.change_stage(|alerts: &mut Alerts| alerts.callbacks.push(Arc::new(callback)))
     }
 
+    /// Lists what inline watches find at `/anomalies`, even if there is no rule.
+    #[allow(dead_code, reason = "feature `dashboard` is who asks")]
+    pub(crate) fn list_anomalies(self) -> Self {
+        self.change_stage(|_: &mut Alerts| ())
+    }
+
     /// Where detectors keep what they learned over restarts: a file that is replaced as a whole
     /// every five minutes and at the end. A damaged one is set aside as `….damaged`, and one that
     /// another process uses is left alone; either way detectors learn anew, which

@@ -24,13 +24,14 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str, &str); 15] = files![
+const FILES: [(&str, &str, &str); 16] = files![
     "/" HTML "index.html",
     "/page/app.js" SCRIPT "app.js",
     "/page/card.js" SCRIPT "card.js",
     "/page/data.js" SCRIPT "data.js",
     "/page/dom.js" SCRIPT "dom.js",
     "/page/format.js" SCRIPT "format.js",
+    "/page/noticed.js" SCRIPT "noticed.js",
     "/page/plot.js" SCRIPT "plot.js",
     "/page/search.js" SCRIPT "search.js",
     "/page/state.js" SCRIPT "state.js",
@@ -50,7 +51,7 @@ pub(super) fn routes() -> impl Iterator<Item = Route> {
     FILES.into_iter().chain(STYLES).map(|(path, kind, text)| {
         // What changes with each version of the crate is asked for anew; what has not changed is
         // not sent again.
-        let tag = format!("\"{}-{:x}\"", env!("CARGO_PKG_VERSION"), text.len());
+        let tag = format!("\"{:x}\"", fnv(text));
         let packed = OnceLock::new();
         let answer = move |request: &Request<'_>| {
             if request.header("if-none-match") == Some(&*tag) {
@@ -71,6 +72,13 @@ pub(super) fn routes() -> impl Iterator<Item = Route> {
                 .header("referrer-policy", "no-referrer")
         };
         Route::get(path, answer).quick()
+    })
+}
+
+/// Tells one version of a file from another (Fowler, Noll and Vo's hash, 64 bits).
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     })
 }
 

@@ -3,6 +3,7 @@
 //! A series is known by its place in the snapshot, for as long as no series comes or goes; the
 //! version says for how long. A page that missed a tick, by its number, asks for everything again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
@@ -27,8 +28,8 @@ pub(super) struct Live {
     unix: Duration,
     now: Snapshot,
     before: Snapshot,
-    /// The tick as JSON, once somebody asked for it.
-    written: Option<String>,
+    /// The tick as JSON, once somebody asked for it: written once, whoever reads it.
+    written: Option<Arc<str>>,
 }
 
 impl Live {
@@ -69,12 +70,14 @@ impl Live {
     }
 
     /// What changed at this tick.
-    pub(super) fn tick(&mut self) -> String {
+    pub(super) fn tick(&mut self) -> Arc<str> {
         self.watch();
-        if self.written.is_none() {
-            self.written = Some(self.write_tick());
+        if let Some(written) = &self.written {
+            return Arc::clone(written);
         }
-        self.written.clone().unwrap_or_default()
+        let written = Arc::from(self.write_tick());
+        self.written = Some(Arc::clone(&written));
+        written
     }
 
     fn write_tick(&self) -> String {
@@ -95,7 +98,7 @@ impl Live {
     }
 
     /// Every series with its labels and value.
-    pub(super) fn series(&mut self) -> String {
+    pub(super) fn series(&mut self) -> Arc<str> {
         self.watch();
         let mut out = self.head();
         out.push_str(",\"interval\":");
@@ -129,7 +132,7 @@ impl Live {
             out.push_str("]}");
         });
         out.push_str("]}");
-        out
+        out.into()
     }
 
     fn head(&self) -> String {
@@ -163,8 +166,8 @@ mod tests {
     use super::*;
     use serde_json::{Value as Json, json};
 
-    fn parsed(text: String) -> Json {
-        serde_json::from_str(&text).unwrap()
+    fn parsed(text: impl AsRef<str>) -> Json {
+        serde_json::from_str(text.as_ref()).unwrap()
     }
 
     fn at(seconds: u64) -> Duration {
@@ -192,7 +195,7 @@ mod tests {
         latency.record(0.5);
         assert!(live.after(&registry.snapshot(), at(2), 1));
         let event = live.event();
-        let tick = parsed(event["event: tick\ndata: ".len()..].to_owned());
+        let tick = parsed(&event["event: tick\ndata: ".len()..]);
         assert_eq!(tick["d"], json!([[0, 3], [1, 1, 0.5]]), "the gauge did not change");
         assert_eq!(tick["v"], all["v"]);
         assert_eq!(tick["n"], all["n"].as_u64().unwrap() + 1);
@@ -202,6 +205,23 @@ mod tests {
         let tick = parsed(live.tick());
         assert_ne!(tick["v"], all["v"], "places have changed");
         assert_eq!(tick["d"], json!([]));
+    }
+
+    #[test]
+    fn a_tick_is_written_once_however_many_read_it() {
+        let registry = Registry::new();
+        let jobs = registry.counter("jobs_total", &[]);
+        let mut live = Live { registry: Some(registry.clone()), ..Live::default() };
+        live.series();
+        jobs.increment(1);
+        live.after(&registry.snapshot(), at(1), 1_000);
+        let event = live.event();
+        let first = live.tick();
+        assert!(event.contains(&*first));
+        assert!((0..1_000).all(|_| Arc::ptr_eq(&live.tick(), &first)));
+        jobs.increment(1);
+        live.after(&registry.snapshot(), at(2), 1_000);
+        assert!(!Arc::ptr_eq(&live.tick(), &first), "another tick is another text");
     }
 
     #[test]

@@ -4,6 +4,11 @@
 //! they change ([`live`]), and what was before from [`history`](crate::history).
 
 mod assets;
+#[cfg(feature = "detect")]
+mod detected;
+#[cfg(not(feature = "detect"))]
+#[path = "undetected.rs"]
+mod detected;
 mod live;
 
 use std::sync::Arc;
@@ -19,7 +24,8 @@ use live::Live;
 
 impl Builder {
     /// Shows the live page at `/`, wherever the endpoint serves. It needs a history, and adds one
-    /// with the usual settings unless [`history`](Builder::history) was called before.
+    /// with the usual settings unless [`history`](Builder::history) was called before. With feature
+    /// `detect` it lists what inline watches find, too.
     ///
     /// While nobody has the page open it costs nothing but the history.
     ///
@@ -34,7 +40,7 @@ impl Builder {
     pub fn dashboard(self) -> Self {
         let has_history = self.has_stage("history");
         let builder = if has_history { self } else { self.history(History::new()) };
-        builder.stage(Dashboard::default())
+        detected::listed(builder).stage(Dashboard::default())
     }
 }
 
@@ -55,9 +61,12 @@ impl Stage for Dashboard {
 
     fn routes(&self) -> Vec<Route> {
         let feed = self.feed.clone();
-        let answer = |path, of: fn(&mut Live) -> String| {
+        let answer = |path, of: fn(&mut Live) -> Arc<str>| {
             let live = Arc::clone(&self.live);
-            Route::get(path, move |_| Response::json(200, of(&mut live.lock())))
+            Route::get(path, move |_| {
+                let text = of(&mut live.lock());
+                Response::json(200, text.as_bytes())
+            })
         };
         let mut routes: Vec<Route> = assets::routes().collect();
         routes.push(Route::get("/api/live", move |_| Response::events(&feed)).quick());

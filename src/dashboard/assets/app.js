@@ -1,9 +1,10 @@
 // The page: header, range, search and keys; a view draws what is between.
 
-import { redrawAll, reloadAll, tickAll } from "./card.js";
+import { redrawAll, redrawMarks, reloadAll, tickAll } from "./card.js";
 import * as data from "./data.js";
 import { el, fill } from "./dom.js";
 import { span, time } from "./format.js";
+import * as noticed from "./noticed.js";
 import { COMPARES, link, onChange, RANGES, state, update } from "./state.js";
 import { anomalies } from "./view_anomalies.js";
 import { metrics } from "./view_metrics.js";
@@ -16,7 +17,7 @@ const $ = (id) => document.getElementById(id);
 let view = null;
 
 function draw() {
-  const wanted = VIEWS[state().view] ? state().view : "overview";
+  const wanted = Object.hasOwn(VIEWS, state().view) ? state().view : "overview";
   if (view?.name !== wanted) {
     view?.close?.();
     view = { name: wanted, ...VIEWS[wanted]($("main")) };
@@ -26,7 +27,7 @@ function draw() {
 }
 
 function header() {
-  const firing = data.firing();
+  const firing = noticed.firing().length;
   const tabs = Object.entries(TITLES).map(([name, title]) =>
     el(
       "a",
@@ -50,7 +51,7 @@ function header() {
 }
 
 function status() {
-  const health = data.health();
+  const health = noticed.health();
   $("health").dataset.status = health?.overall_status ?? "";
   $("health").textContent = health ? health.overall_status : "";
   const { link: connection, at } = data.connection();
@@ -59,8 +60,8 @@ function status() {
   const words = { live: "live", polling: "polling", lost: "reconnecting…", paused: `paused at ${time(Number(state().to))}`, connecting: "connecting…" };
   $("live").textContent = words[mode] ?? "";
   $("live").title = at ? `Last figures: ${time(at)}` : "";
-  const reach = data.reach();
-  $("reach").textContent = reach ? `History reaches back ${span(reach)}` : "";
+  const since = noticed.since();
+  $("reach").textContent = since ? `History reaches back ${span(data.now() - since)}` : "";
 }
 
 function pause() {
@@ -76,7 +77,7 @@ function theme(chosen) {
     // A browser that keeps nothing has its own preference.
   }
   const preferred = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
-  const wanted = chosen || state().theme || kept || preferred;
+  const wanted = [chosen, state().theme, kept].find((one) => one === "light" || one === "dark") ?? preferred;
   document.documentElement.dataset.theme = wanted;
   $("theme").textContent = wanted === "light" ? "☾" : "☀";
 }
@@ -129,6 +130,7 @@ onChange((now, before) => {
   draw();
   if (now.theme !== before.theme) theme();
   if (now.range !== before.range || now.to !== before.to || now.compare !== before.compare) reloadAll();
+  noticed.shown(now, before);
 });
 
 data.onTick((at) => {
@@ -137,16 +139,19 @@ data.onTick((at) => {
   view?.tick?.(at);
   tickAll(at);
 });
+data.onLink(status);
 data.onSeries(() => {
   view?.update?.();
   header();
 });
-data.onAlerts(() => {
+noticed.onChange(() => {
   header();
   view?.alerts?.();
+  redrawMarks();
 });
 document.addEventListener("visibilitychange", () => !document.hidden && !state().to && reloadAll());
 
 theme();
 draw();
+noticed.start();
 data.start();

@@ -3,6 +3,7 @@
 import * as data from "./data.js";
 import { color, download, el, fill, seriesColor } from "./dom.js";
 import { commonLabels, isCounter, labelText, number, time, unitOf } from "./format.js";
+import * as noticed from "./noticed.js";
 import { Heat, Plot } from "./plot.js";
 import { offset, RANGES, state, stretch, update } from "./state.js";
 
@@ -81,6 +82,16 @@ export class Card {
     this.plot = null;
   }
 
+  // Other series than before: the search or the program has changed them.
+  take(family) {
+    const before = this.family;
+    this.family = family;
+    const same = before.series.length === family.series.length && before.series.every((one, at) => one.key === family.series[at].key);
+    if (same) return;
+    this.order = undefined;
+    if (visible.has(this)) this.load();
+  }
+
   remove() {
     watcher.unobserve(this.element);
     sizes.unobserve(this.frame);
@@ -91,7 +102,7 @@ export class Card {
   // Everything from history: on coming into view, and when the range or the series change.
   async load() {
     const asked = (this.asked = {});
-    const now = stretch(data.now(), data.reach());
+    const now = stretch(data.now(), noticed.since());
     const points = Math.max(60, Math.min(this.frame.clientWidth || 400, 900));
     try {
       const answer = await this.fetch(now, points);
@@ -125,7 +136,7 @@ export class Card {
       known ||= value !== undefined;
     }
     now.times.push(at);
-    const from = stretch(at, data.reach()).from;
+    const from = stretch(at, noticed.since()).from;
     const old = now.times.findIndex((time) => time >= from);
     if (old > 64) {
       now.times.splice(0, old);
@@ -142,7 +153,7 @@ export class Card {
   }
 
   draw() {
-    const window = stretch(data.now(), data.reach());
+    const window = stretch(data.now(), noticed.since());
     const { now, earlier, heat } = this.answer;
     this.note.textContent = "";
     if (heat) return this.drawHeat(heat, window);
@@ -175,7 +186,7 @@ export class Card {
 
   ready() {
     if (!this.plot || this.plot.heat) this.fresh(null);
-    Object.assign(this.plot, data.marksOf(this.family));
+    Object.assign(this.plot, noticed.marksOf(this.family));
     return this.plot;
   }
 
@@ -185,7 +196,7 @@ export class Card {
       unit: this.unit,
       perSecond: this.rate,
       heat,
-      ...data.marksOf(this.family),
+      ...noticed.marksOf(this.family),
       onZoom: (from, to) => zoom(from, to),
     });
   }
@@ -254,6 +265,10 @@ export function reloadAll() {
   }
 }
 
+export function redrawMarks() {
+  for (const card of visible) if (card.plot && card.answer) card.draw();
+}
+
 export function redrawAll() {
   for (const card of visible) {
     card.plot?.destroy();
@@ -264,7 +279,6 @@ export function redrawAll() {
 
 // The shortest range that still shows the chosen stretch, ending where it ends.
 function zoom(from, to) {
-
   const fitting = Object.entries(RANGES).find(([, length]) => length >= to - from);
   update({ range: fitting ? fitting[0] : state().range, to: String(Math.round(to)) });
 }

@@ -1,6 +1,6 @@
-// What the endpoint knows: the series and their latest values, history, health, anomalies.
+// What the endpoint knows of series: their latest values, and their history.
 
-const listeners = { tick: [], series: [], alerts: [] };
+const listeners = { tick: [], series: [], link: [] };
 let connection = "connecting";
 let families = [];
 let byIndex = [];
@@ -10,37 +10,32 @@ let sequence = -1;
 let at = 0;
 let skew = 0;
 let interval = 1;
-let healthNow = null;
-let alerts = null;
-let reachBack = null;
 
 export const onTick = (listener) => listeners.tick.push(listener);
+export const onLink = (listener) => listeners.link.push(listener);
 export const onSeries = (listener) => listeners.series.push(listener);
-export const onAlerts = (listener) => listeners.alerts.push(listener);
 
 // The program's clock, which need not be the browser's.
 export function now() {
   return Date.now() / 1000 + skew;
 }
 
-export const health = () => healthNow;
-export const anomalies = () => alerts;
-export const reach = () => reachBack;
-export const firing = () => (alerts ?? []).filter((one) => one.state === "firing").length;
 export { familyList as families, stateOf as connection };
 const familyList = () => families;
 const stateOf = () => ({ link: connection, at });
+
+export const pace = () => interval;
+export const family = (name) => families.find((one) => one.name === name);
 
 export function key(labels) {
   return Object.keys(labels).sort().map((name) => JSON.stringify([name, labels[name]])).join();
 }
 
-// A family is another one when its series are others: a card draws those it was given.
 export function familyKey(family) {
   return family.name + "\n" + family.kind;
 }
 
-async function get(path) {
+export async function get(path) {
   const answer = await fetch(path, { headers: { accept: "application/json" }, cache: "no-store" });
   if (answer.ok) return answer.json();
   const text = (await answer.text()).slice(0, 300).trim();
@@ -53,11 +48,16 @@ async function get(path) {
   throw new Error(reason || `${answer.status} ${path}`);
 }
 
-// Everything of a family; what the search left out is taken away here.
+// A family by what all of its lines have in common; what else the search left out is taken away here.
 function question(family, stretch, more) {
-  const match = `{__name__=${JSON.stringify(family.name)}}`;
+  const [first, ...rest] = family.series;
+  const common = Object.entries(first?.labels ?? {}).filter(([name, value]) => /^[a-z_]\w*$/i.test(name) && value.length < 200 && rest.every(({ labels }) => labels[name] === value));
+  const match = `{${[["__name__", family.name], ...common].map(([name, value]) => `${name}=${quoted(value)}`).join()}}`;
+  if (new TextEncoder().encode(match).length > 4000) throw new Error("Its name is too long to ask for");
   return new URLSearchParams({ match, limit: "200", from: stretch.from.toFixed(3), to: stretch.to.toFixed(3), ...more });
 }
+
+const quoted = (text) => `"${text.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n")}"`;
 
 const step = (stretch, points) => String(Math.max(2 * interval, Math.ceil((stretch.to - stretch.from) / points)));
 
@@ -79,14 +79,14 @@ export async function quantiles(family, stretch, points, qs) {
 }
 
 function rows(series, family) {
-  const wanted = new Set(family.series.map((one) => key(one.labels)));
+  const wanted = new Set(family.series.map((one) => one.key));
   const kept = series.filter((one) => wanted.has(key(one.labels)));
   const times = [...new Set(kept.flatMap((one) => one.time))].sort((a, b) => a - b);
   const place = new Map(times.map((t, index) => [t, index]));
   const lines = kept.map((one) => {
     // Where only others have a sample the line goes on.
     const values = new Array(times.length).fill(undefined);
-    one.time.forEach((t, index) => (values[place.get(t)] = one.value[index]));
+    one.time.forEach((t, index) => (values[place.get(t)] = number(one.value[index])));
     return { labels: one.labels, title: one.title, values };
   });
   return { times, lines };
@@ -112,7 +112,7 @@ export async function heatmap(family, stretch, points) {
 }
 
 // JSON has no NaN and no infinities; they come as text.
-function number(value) {
+export function number(value) {
   if (typeof value !== "string") return value;
   return { NaN: null, "+Inf": Infinity, "-Inf": -Infinity }[value] ?? null;
 }
@@ -146,29 +146,24 @@ export function headline() {
   });
 }
 
-// Markers and bands for the plots of one family; responses are drawn on all of them.
-export function marksOf(family) {
-  const own = (alerts ?? []).filter((one) => one.metric === family.name);
-  const marks = own.map((one) => ({ at: one.first, severity: one.severity, text: one.reason }));
-  const bands = own.filter((one) => one.low !== null).map((one) => ({ from: one.first - 5 * interval, to: one.last + 5 * interval, low: one.low, high: one.high }));
-  return { marks, bands };
-}
-
 function takeSeries(list) {
   version = list.v;
   sequence = list.n;
   interval = list.interval;
   byIndex = [];
+  const known = byKey;
   byKey = new Map();
   const before = new Map(families.map((family) => [familyKey(family), family]));
   families = list.families.map((given) => {
     const family = { name: given.name, kind: given.kind, unit: given.unit ?? "", help: given.help ?? "", series: [], trail: before.get(familyKey(given))?.trail };
     for (const [labels, ...values] of given.series) {
-      const one = { labels, family };
+      const own = familyKey(family) + "\n" + key(labels);
+      const { value, rate, seen } = known.get(own) ?? {};
+      const one = { labels, value, rate, seen, key: key(labels) };
       set(one, values, list.t);
       family.series.push(one);
       byIndex.push(one);
-      byKey.set(familyKey(family) + "\n" + key(labels), one);
+      byKey.set(own, one);
     }
     return family;
   });
@@ -198,7 +193,11 @@ function fetchSeries() {
 
 // What changed since the tick before. One that was missed is made up for by asking for everything.
 function takeTick(tick) {
-  if (tick.v !== version || (tick.n !== sequence && tick.n !== sequence + 1)) return fetchSeries().then(() => listeners.tick.forEach((listener) => listener(at)));
+  if (tick.v !== version || (tick.n !== sequence && tick.n !== sequence + 1)) {
+    // What was under way already may be older than this tick.
+    const again = () => (tick.n > sequence ? fetchSeries() : undefined);
+    return fetchSeries().then(again).then(() => listeners.tick.forEach((listener) => listener(at)));
+  }
   if (tick.n === sequence) return;
   sequence = tick.n;
   const changed = new Set();
@@ -233,7 +232,7 @@ function connect() {
   events.addEventListener("tick", (event) => {
     clearTimeout(silent);
     failures = 0;
-    connection = "live";
+    become("live");
     Promise.resolve(takeTick(JSON.parse(event.data))).catch(lost);
   });
   // The browser connects again by itself; a proxy that holds events back never lets one through.
@@ -253,9 +252,12 @@ function connect() {
   });
 }
 
-function lost() {
-  connection = "lost";
-  listeners.tick.forEach((listener) => listener(at));
+const lost = () => become("lost");
+
+function become(state) {
+  if (connection === state) return;
+  connection = state;
+  listeners.link.forEach((listener) => listener());
 }
 
 // For networks that hold streams back: the same ticks, asked for.
@@ -264,7 +266,7 @@ async function poll() {
     try {
       if (!document.hidden) {
         const tick = await get("api/live/tick");
-        connection = "polling";
+        become("polling");
         await takeTick(tick);
       }
     } catch {
@@ -274,51 +276,7 @@ async function poll() {
   }
 }
 
-// Health and anomalies change seldom, and neither need be there.
-async function watch() {
-  for (;;) {
-    if (!document.hidden) {
-      const [well, found, capacity] = await Promise.allSettled([askHealth(), askAlerts(), get("api/capacity")]);
-      healthNow = well.value ?? healthNow;
-      reachBack = Math.max(0, ...(capacity.value?.tiers ?? []).map((tier) => tier.reach_seconds)) || null;
-      const before = JSON.stringify(alerts);
-      alerts = found.status === "fulfilled" ? found.value : null;
-      if (JSON.stringify(alerts) !== before) listeners.alerts.forEach((listener) => listener());
-    }
-    await new Promise((resolve) => setTimeout(resolve, Math.max(1500, interval * 1000)));
-  }
-}
-
-// A critical program answers 503, with the same document.
-async function askHealth() {
-  const answer = await fetch("health", { cache: "no-store" });
-  const well = await answer.json();
-  for (const one of Object.values(well.resources ?? {})) one.used ??= one.used_ratio;
-  return well;
-}
-
-let detects = true;
-
-// A program without detection has no such route, and is not asked twice.
-async function askAlerts() {
-  if (!detects) return null;
-  const answer = await fetch("anomalies", { cache: "no-store" });
-  detects = answer.status !== 404;
-  if (!answer.ok) return null;
-  const { anomalies: found } = await answer.json();
-  return found.map((one) => ({
-    ...one,
-    first: Date.parse(one.first_seen) / 1000,
-    last: Date.parse(one.last_seen) / 1000,
-    low: one.expected?.low ?? null,
-    high: one.expected?.high ?? null,
-    action: one.suggested_action,
-    labels: one.labels ?? {},
-  }));
-}
-
 export async function start() {
-  watch();
   for (;;) {
     try {
       await fetchSeries();

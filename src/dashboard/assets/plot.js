@@ -50,8 +50,8 @@ export class Plot {
       focus: { alpha: 0.35 },
       scales: { x: { time: true }, y: { range: (_, least, most) => this.range(least, most) } },
       axes: [
-        { ...axis, size: 24, space: 76, values: (_, splits, __, ___, step) => splits.map((at) => axisTime(at, step)) },
-        { ...axis, size: 58, gap: 4, space: 28, values: (_, splits) => splits.map((value) => this.write(value)) },
+        { ...axis, size: 24, gap: 7, space: 76, values: (_, splits, __, ___, step) => splits.map((at) => axisTime(at, step)) },
+        { ...axis, size: wide, gap: 6, space: 28, values: (_, splits) => splits.map((value) => this.write(value)) },
       ],
       series: [
         {},
@@ -63,7 +63,7 @@ export class Plot {
           dash: line.dashed ? [4, 4] : undefined,
           alpha: line.dashed ? 0.65 : 1,
           fill: lines.length === 1 && !line.dashed ? color("--accent-soft") : undefined,
-          points: { show: false },
+          points: { show: true, size: 5, filter: (u, line) => lonely(u.data[line]) },
           spanGaps: false,
         })),
       ],
@@ -80,10 +80,9 @@ export class Plot {
   range(least, most) {
     if (this.heat) return this.heat.range();
     for (const band of this.bands) {
-      if (band.low !== null && band.from < this.stretch.to && band.to > this.stretch.from) {
-        least = Math.min(least ?? band.low, band.low);
-        most = Math.max(most ?? band.high, band.high);
-      }
+      if (band.from > this.stretch.to || band.to < this.stretch.from) continue;
+      if (Number.isFinite(band.low)) least = Math.min(least ?? band.low, band.low);
+      if (Number.isFinite(band.high)) most = Math.max(most ?? band.high, band.high);
     }
     if (!Number.isFinite(least) || !Number.isFinite(most)) return [0, 1];
     if (least === most) return least === 0 ? [0, 1] : [least - Math.abs(least) * 0.1, most + Math.abs(most) * 0.1];
@@ -103,13 +102,13 @@ export class Plot {
     ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
     ctx.clip();
     if (this.heat) this.heat.draw(u);
-    ctx.fillStyle = color("--bad");
+    ctx.fillStyle = color("--ok");
     for (const band of this.bands) {
-      if (band.low === null) continue;
-      const [left, right] = [u.valToPos(band.from, "x", true), u.valToPos(band.to, "x", true)];
-      const [top, bottom] = [u.valToPos(band.high, "y", true), u.valToPos(band.low, "y", true)];
-      ctx.globalAlpha = 0.1;
-      ctx.fillRect(left, top, Math.max(right - left, 2), bottom - top);
+      const { min, max } = u.scales.y;
+      const [left, right] = [u.valToPos(band.from, "x", true), u.valToPos(Math.min(band.to, this.stretch.to), "x", true)];
+      const [top, bottom] = [u.valToPos(Math.min(band.high, max), "y", true), u.valToPos(Math.max(band.low, min), "y", true)];
+      ctx.globalAlpha = 0.13;
+      ctx.fillRect(left, top, Math.max(right - left, 2), Math.max(bottom - top, 1));
     }
     ctx.restore();
   }
@@ -155,13 +154,14 @@ export class Plot {
         return el("div", {}, key, el("span", {}, line.label || "value"), el("b", {}, number(value, this.unit, this.perSecond)));
       });
     const near = (this.stretch.to - this.stretch.from) / 60;
-    const reasons = this.marks.filter((mark) => Math.abs(mark.at - at) < near).slice(0, 3).map((mark) => el("p", {}, mark.text));
+    const reasons = this.marks.filter((mark) => Math.abs(mark.at - at) < near).slice(0, 3).map((mark) => el("p", { class: mark.response ? "done" : null }, mark.text));
     this.tip.replaceChildren(el("time", {}, time(at)), ...rows, ...reasons);
     const width = this.frame.clientWidth;
-    const x = left + 66;
+    const x = left + u.bbox.left / (devicePixelRatio || 1);
+    this.tip.style.maxWidth = `${Math.min(340, Math.max(x, width - x) - 12)}px`;
     this.tip.style.left = x > width / 2 ? "" : `${x + 12}px`;
     this.tip.style.right = x > width / 2 ? `${width - x + 12}px` : "";
-    this.tip.style.top = `${Math.max(0, Math.min(top - 10, this.frame.clientHeight - 60))}px`;
+    this.tip.style.top = `${Math.max(0, Math.min(top - 10, this.frame.clientHeight - this.tip.offsetHeight))}px`;
   }
 
   zoom(u) {
@@ -184,6 +184,30 @@ export class Plot {
     this.uplot = null;
     this.tip.remove();
   }
+}
+
+// Points with nothing on either side, which no line would show.
+function lonely(values) {
+  const found = [];
+  let before = null;
+  let candidate = -1;
+  values.forEach((value, index) => {
+    if (value === undefined) return;
+    if (candidate >= 0 && value === null) found.push(candidate);
+    candidate = value !== null && before === null ? index : -1;
+    before = value;
+  });
+  if (candidate >= 0) found.push(candidate);
+  return found;
+}
+
+// An axis as wide as its longest number.
+function wide(u, values, index, cycle) {
+  const axis = u.axes[index];
+  if (cycle > 1) return axis._size;
+  const longest = (values ?? []).reduce((long, text) => (text.length > long.length ? text : long), "");
+  u.ctx.font = axis.font[0];
+  return Math.max(24, Math.ceil(axis.gap + u.ctx.measureText(longest).width / (devicePixelRatio || 1)));
 }
 
 // Counts per bucket over time, painted below an empty plot; one row per bucket.

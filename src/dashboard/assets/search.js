@@ -24,7 +24,7 @@ function term(word) {
 // The families that fit, each with those of its series that do.
 export function find(families, query) {
   const terms = query.trim().split(/\s+/).filter(Boolean).map(term);
-  if (!terms.length) return families;
+  if (!terms.length) return [...families];
   const found = [];
   for (const family of families) {
     const series = family.series.filter((one) => terms.every((fits) => fits(family, one.labels)));

@@ -12,8 +12,8 @@ function read() {
   const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
   const state = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS)) if (typeof given[name] === "string") state[name] = given[name];
-  if (!(state.range in RANGES)) state.range = DEFAULTS.range;
-  if (!(state.compare in COMPARES)) state.compare = "";
+  if (!Object.hasOwn(RANGES, state.range)) state.range = DEFAULTS.range;
+  if (!Object.hasOwn(COMPARES, state.compare)) state.compare = "";
   if (!(Number(state.to) > 0)) state.to = "";
   return state;
 }
@@ -51,9 +51,9 @@ addEventListener("popstate", changed);
 
 // The shown stretch of time, in seconds. A paused or shared view has a fixed end; a young program
 // is not shown at the edge of an empty hour.
-export function stretch(now, reach = null) {
+export function stretch(now, since = null) {
   const to = Number(current.to) || now;
-  const known = reach === null || current.compare ? Infinity : Math.max(60, (reach + now - to) * 1.04 - (now - to));
+  const known = since === null || current.compare ? Infinity : Math.max(30, (to - since) * 1.04);
   return { from: to - Math.min(RANGES[current.range], known), to };
 }
 

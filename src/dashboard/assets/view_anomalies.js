@@ -2,12 +2,13 @@
 
 import * as data from "./data.js";
 import { el, fill } from "./dom.js";
-import { labelText, number, time } from "./format.js";
+import { labelText, number, span, time, unitOf } from "./format.js";
+import * as noticed from "./noticed.js";
 import { link } from "./state.js";
 
 export function anomalies(main) {
   function update() {
-    const all = data.anomalies();
+    const all = noticed.anomalies();
     if (!all) return void fill(main, el("h2", {}, "Anomalies"), el("p", { class: "empty" }, "Detection is not switched on: add rules with Builder::alert, or a watch."));
     if (!all.length) return void fill(main, el("h2", {}, "Anomalies"), el("p", { class: "empty" }, "All quiet: nothing has fired yet."));
     const heads = ["When", "Metric", "Value", "Expected", "Why", "State", "What to do"];
@@ -15,10 +16,10 @@ export function anomalies(main) {
       el(
         "tr",
         {},
-        el("td", { class: "num" }, time(one.first)),
+        el("td", { class: "num" }, time(one.first), one.last - one.first >= 1 ? el("small", {}, ` for ${span(one.last - one.first)}`) : null),
         el("td", {}, el("a", { href: link({ view: "metrics", q: "", focus: one.metric, to: String(Math.round(one.last + 60)) }) }, one.metric), " ", el("small", {}, labelText(one.labels))),
-        el("td", { class: "num" }, number(one.value)),
-        el("td", { class: "num" }, one.low === null ? "–" : `${number(one.low)} – ${number(one.high)}`),
+        el("td", { class: "num" }, written(one, one.value)),
+        el("td", { class: "num" }, expected(one)),
         el("td", {}, one.reason),
         el("td", {}, el("span", { class: "badge", "data-state": one.state }, one.state), " ", el("span", { class: "badge", "data-severity": one.severity }, one.severity)),
         el("td", {}, one.action ?? ""),
@@ -28,4 +29,16 @@ export function anomalies(main) {
   }
   update();
   return { update, alerts: update };
+}
+
+function written(one, value) {
+  const family = data.family(one.metric);
+  return number(value, family ? unitOf(family) : "");
+}
+
+function expected(one) {
+  if (one.low === null) return "–";
+  if (one.low === -Infinity) return `up to ${written(one, one.high)}`;
+  if (one.high === Infinity) return `from ${written(one, one.low)}`;
+  return `${written(one, one.low)} – ${written(one, one.high)}`;
 }

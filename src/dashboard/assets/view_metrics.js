@@ -9,6 +9,8 @@ import { state } from "./state.js";
 // More cards at once would be hard to read; the rest is a click away.
 const PAGE = 60;
 
+// The program's own first, then the machine's, then what the library says of itself.
+const rank = ({ name }) => (name.startsWith("nissa_") ? 2 : /^(node|process|container|gpu|tokio)_/.test(name) ? 1 : 0);
 const counted = (count, noun) => `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;
 
 // Keeps the cards of families that stay, so that a redraw loads nothing twice.
@@ -27,7 +29,8 @@ export class Cards {
     }
     const cards = [...wanted].map(([key, family]) => {
       let card = this.known.get(key);
-      if (!card) this.known.set(key, (card = new Card(family, options)));
+      if (card) card.take(family);
+      else this.known.set(key, (card = new Card(family, options)));
       return card.element;
     });
     if (cards.length !== element.children.length || cards.some((card, at) => element.children[at] !== card)) fill(element, cards);
@@ -53,7 +56,7 @@ export function metrics(main) {
   function update() {
     const { q, focus: name } = state();
     if (q !== asked) [asked, most] = [q, PAGE];
-    const found = find(data.families(), q);
+    const found = find(data.families(), q).sort((a, b) => rank(a) - rank(b));
     const series = found.reduce((sum, family) => sum + family.series.length, 0);
     fill(title, "Metrics", el("small", {}, `${counted(found.length, "metric")}, ${counted(series, "line")}${q ? " found" : ""}`));
     large.place(focus, found.filter((family) => family.name === name), { wide: true });

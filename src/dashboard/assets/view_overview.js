@@ -3,6 +3,7 @@
 import * as data from "./data.js";
 import { el, fill, sparkline } from "./dom.js";
 import { number, time } from "./format.js";
+import * as noticed from "./noticed.js";
 import { link } from "./state.js";
 import { curves, isTraining } from "./view_training.js";
 import { Cards } from "./view_metrics.js";
@@ -19,7 +20,7 @@ export function overview(main) {
 
   function update() {
     const families = data.families();
-    const own = families.filter((family) => !OURS.test(family.name));
+    const own = families.filter((family) => !OURS.test(family.name) && !noticed.RESPONSES.test(family.name));
     const front = isTraining() ? curves() : [];
     const shown = [...front, ...own.filter((family) => !front.includes(family))].slice(0, CARDS);
     const machine = families.filter((family) => /^(process_cpu_seconds_total|process_resident_memory_bytes|node_cpu_seconds_total|node_memory_MemAvailable_bytes|gpu_utilization_ratio|gpu_memory_used_bytes)$/.test(family.name));
@@ -45,22 +46,22 @@ export function overview(main) {
   }
 
   function drawTiles() {
-    const health = data.health();
+    const health = noticed.health();
     const list = [];
     if (health) {
       const bad = Object.entries(health.components ?? {}).filter(([, one]) => one.status !== "healthy").map(([name]) => name);
       const all = Object.keys(health.components ?? {}).length;
       list.push(tile("Health", health.overall_status, bad.length ? bad.join(", ") : all ? `${all} components well` : `up ${number(health.uptime_seconds, "seconds")}`, health.overall_status));
     }
-    const firing = data.firing();
-    list.push(tile("Firing now", String(firing), firing ? data.anomalies()[0].metric : "all quiet", firing ? "critical" : "healthy"));
+    const firing = noticed.firing();
+    list.push(tile("Firing now", String(firing.length), firing[0]?.metric ?? "all quiet", firing.length ? "critical" : "healthy"));
     for (const [name, one] of Object.entries(health?.resources ?? {})) list.push(meter(name, one));
     for (const own of data.headline()) list.push(tile(own.title, number(own.value, own.unit, own.rate), own.note, "", own.values));
     fill(tiles, list);
   }
 
   function drawBanner() {
-    const now = (data.anomalies() ?? []).filter((one) => one.state === "firing");
+    const now = noticed.firing();
     if (!now.length) return void fill(banner);
     const [first] = now;
     const rest = now.length > 1 ? ` and ${now.length - 1} more` : "";

@@ -2,7 +2,12 @@
 
 import * as data from "./data.js";
 import { el, fill } from "./dom.js";
+import { time } from "./format.js";
+import * as noticed from "./noticed.js";
+import { link } from "./state.js";
 import { Cards } from "./view_metrics.js";
+
+const MOST_EVENTS = 6;
 
 // In this order; a metric belongs to the first that fits its name.
 const CURVES = [
@@ -29,7 +34,15 @@ export function training(main) {
   const first = el("div", { class: "grid" });
   const grid = el("div", { class: "grid" });
   const empty = el("p", { class: "empty" }, "No training curves: record a gauge such as training_loss, and it appears here.");
-  fill(main, title, first, grid, empty);
+  const happened = el("ul", { class: "events", "aria-label": "What was noticed and done" });
+  fill(main, title, first, happened, grid, empty);
+
+  function alerts() {
+    const events = noticed.events();
+    happened.hidden = !events.length;
+    const rest = events.length - MOST_EVENTS;
+    fill(happened, events.slice(0, MOST_EVENTS).map(event), rest > 0 ? el("li", {}, el("a", { href: link({ view: "anomalies" }) }, `and ${rest} before`)) : null);
+  }
 
   function update() {
     const found = curves();
@@ -37,7 +50,13 @@ export function training(main) {
     wide.place(first, found.slice(0, 1), { wide: true });
     rest.place(grid, found.slice(1));
     empty.hidden = found.length > 0;
+    alerts();
   }
   update();
-  return { update, close: () => (wide.close(), rest.close()) };
+  return { update, alerts, close: () => (wide.close(), rest.close()) };
+}
+
+function event(one) {
+  const what = one.response ? "response" : one.severity;
+  return el("li", {}, el("time", {}, time(one.at)), el("span", { class: "badge", "data-severity": what }, what), one.metric ? el("b", {}, one.metric) : null, el("span", {}, one.text));
 }
