@@ -70,6 +70,10 @@ struct Written {
     action: Option<String>,
     min_samples: Option<u32>,
     learn_anomalies: Option<bool>,
+    #[serde(default)]
+    too_high: bool,
+    #[serde(default)]
+    too_low: bool,
 }
 
 impl TryFrom<Written> for Checked {
@@ -96,6 +100,11 @@ impl TryFrom<Written> for Checked {
         let rule = set(rule, severity.transpose()?, Rule::severity);
         let rule = set(rule, written.action, Rule::action);
         let rule = set(rule, written.min_samples, Rule::min_samples);
+        if written.too_high && written.too_low {
+            return Err(format!("{:?} is asked for both sides, which is neither", written.metric));
+        }
+        let rule = if written.too_high { rule.too_high() } else { rule };
+        let rule = if written.too_low { rule.too_low() } else { rule };
         Ok(Self(set(rule, written.learn_anomalies, Rule::learn_anomalies)))
     }
 }
