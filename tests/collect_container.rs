@@ -91,6 +91,28 @@ fn version_2_with_limits_set_above() {
     assert_eq!(seen.failed(), [""; 0]);
 }
 
+/// A group has a file of its own only if the controller is turned on for it.
+#[test]
+fn processors_chosen_for_a_slice_count_in_its_groups() {
+    let tree = Tree::copy("cpuset", "cgroup/v2");
+    let slice = tree.0.join("sys/fs/cgroup/system.slice");
+    fs::remove_file(slice.join("train.service/worker/cpuset.cpus.effective")).unwrap();
+    fs::write(slice.join("cpuset.cpus.effective"), "3\n").unwrap();
+    Seen::container(&tree.0).shows(&[("container_cpu_limit_cores", 1.0)]);
+}
+
+#[test]
+fn no_limit_is_none_where_the_machines_memory_is_not_known() {
+    let tree = Tree::copy("unlimited", "cgroup/v1");
+    let _ = fs::remove_file(tree.0.join("proc/meminfo"));
+    let folder = tree.0.join("sys/fs/cgroup/memory");
+    let told = fs::read_to_string(folder.join("memory.stat")).unwrap();
+    let told = told.replace("3221225472", "9223372036854771712");
+    fs::write(folder.join("memory.stat"), told).unwrap();
+    fs::write(folder.join("memory.limit_in_bytes"), "9223372036854771712\n").unwrap();
+    Seen::container(&tree.0).shows_none_of(&["container_spec_memory_limit_bytes"]);
+}
+
 #[test]
 fn version_2_without_most_controllers() {
     let seen = Seen::container(data("cgroup/v2_bare"));

@@ -10,14 +10,18 @@ use crate::collect::linux::scan::{fields, number};
 use crate::collect::linux::{Buffer, HeldFile};
 use crate::registry::{Observed, Registry};
 
+/// What the first version says of memory without a limit is some bytes below 2⁶³.
+const NO_LIMIT: u64 = 1 << 62;
+
 pub(crate) struct Limits {
     facts: Facts,
     memory: Vec<HeldFile>,
     pids: Vec<HeldFile>,
     quotas: Vec<Quota>,
-    cpuset: Option<HeldFile>,
-    /// A limit above this is none.
-    machine: Option<u64>,
+    /// In the second version groups without the controller have no file: one above counts.
+    cpusets: Vec<HeldFile>,
+    /// A limit of this or more is none.
+    unlimited: u64,
     series: Option<Series>,
 }
 
@@ -52,18 +56,17 @@ impl Limits {
             .cpu
             .as_ref()
             .map(|group| group.and_above().map(|folder| quota(folder, group.unified)).collect());
-        let cpuset = groups.cpuset.as_ref().map(|group| {
-            let name =
-                if group.unified { "cpuset.cpus.effective" } else { "cpuset.effective_cpus" };
-            HeldFile::whole(group.folder.join(name))
-        });
+        let cpuset = |group: &Group| match group.unified {
+            true => "cpuset.cpus.effective",
+            false => "cpuset.effective_cpus",
+        };
         Self {
             facts: facts.clone(),
             memory: files(groups.memory.as_ref(), memory),
             pids: files(groups.pids.as_ref(), |_| "pids.max"),
             quotas: quotas.unwrap_or_default(),
-            cpuset,
-            machine,
+            cpusets: files(groups.cpuset.as_ref(), cpuset),
+            unlimited: machine.unwrap_or(NO_LIMIT),
             series: None,
         }
     }
@@ -78,7 +81,7 @@ impl Limits {
     ) {
         let memory = least(&mut self.memory, "memory_limit", buffer, failures);
         let memory = memory.into_iter().chain(told).min();
-        let memory = memory.filter(|limit| self.machine.is_none_or(|machine| *limit < machine));
+        let memory = memory.filter(|limit| *limit < self.unlimited);
         let memory = memory.map(|bytes| bytes as f64);
         self.facts.set(Fact::MemoryLimit, memory);
         let threads = least(&mut self.pids, "pids_max", buffer, failures);
@@ -87,10 +90,11 @@ impl Limits {
             quotas.filter_map(|quota| failures.check("cpu_quota", quota.read(buffer)).flatten());
         let cores = |(quota, period): (u64, u64)| quota as f64 / period as f64;
         let quota = quotas.min_by(|a, b| cores(*a).total_cmp(&cores(*b)));
-        let chosen = self.cpuset.as_mut().and_then(|file| {
+        let chosen = self.cpusets.iter_mut().filter_map(|file| {
             let text = failures.check("cpuset", file.read(buffer)).flatten()?;
-            count(text).map(|processors| processors as f64)
+            count(text)
         });
+        let chosen = chosen.min().map(|processors| processors as f64);
         let cores = quota.map(cores).into_iter().chain(chosen).min_by(f64::total_cmp);
         let series = self.series.get_or_insert_with(|| Series::new(registry));
         series.memory.set_or_clear(memory);
