@@ -54,8 +54,18 @@ struct Chosen {
 #[derive(Clone)]
 pub(crate) struct Shown(Arc<Mutex<State>>);
 
-struct State {
+/// The fullest filesystem of all, whichever thread asks it.
+#[derive(Clone)]
+pub(crate) struct Fullest {
     facts: Facts,
+    /// Each thread's own.
+    shares: Arc<Mutex<Vec<Option<f64>>>>,
+}
+
+struct State {
+    all: Fullest,
+    /// Where in `all` this one's share stands.
+    place: usize,
     mounts: Devices<[Observed<f64>; FILESYSTEM.len()]>,
     fullest: Option<f64>,
     /// When a filesystem was asked that has not answered yet.
@@ -68,7 +78,7 @@ impl Filesystems {
         paths: Vec<PathBuf>,
         only: Only,
         interval: Duration,
-        facts: &Facts,
+        all: &Fullest,
     ) -> Self {
         Self {
             root: root.to_owned(),
@@ -79,7 +89,7 @@ impl Filesystems {
             mountinfo: HeldFile::records(root.join("proc/self/mountinfo")),
             table: Vec::new(),
             chosen: Vec::new(),
-            shown: Shown::new(facts),
+            shown: Shown::new(all),
         }
     }
 
@@ -136,15 +146,15 @@ impl Collector for Filesystems {
         }
         let mut shown = self.shown.0.lock();
         shown.mounts.forget_unseen();
-        shown.facts.set(Fact::DiskUsed, shown.fullest);
+        shown.all.set(shown.place, shown.fullest);
         failures.into_result()
     }
 }
 
 impl Shown {
-    fn new(facts: &Facts) -> Self {
-        let mounts = Devices::default();
-        let state = State { facts: facts.clone(), mounts, fullest: None, asked: None };
+    fn new(all: &Fullest) -> Self {
+        let (all, place) = (all.clone(), all.add());
+        let state = State { all, place, mounts: Devices::default(), fullest: None, asked: None };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -153,8 +163,29 @@ impl Shown {
         let mut state = self.0.lock();
         if state.asked.is_some_and(|asked| clock::since(asked) > HUNG) {
             state.mounts.clear();
-            state.facts.set(Fact::DiskUsed, None);
+            state.all.set(state.place, None);
         }
+    }
+}
+
+impl Fullest {
+    pub(crate) fn new(facts: &Facts) -> Self {
+        Self { facts: facts.clone(), shares: Arc::default() }
+    }
+
+    /// A place for one thread more.
+    fn add(&self) -> usize {
+        let mut shares = self.shares.lock();
+        shares.push(None);
+        shares.len() - 1
+    }
+
+    fn set(&self, place: usize, share: Option<f64>) {
+        let mut shares = self.shares.lock();
+        if let Some(there) = shares.get_mut(place) {
+            *there = share;
+        }
+        self.facts.set(Fact::DiskUsed, shares.iter().flatten().copied().reduce(f64::max));
     }
 }
 
@@ -218,7 +249,8 @@ mod tests {
         let facts = Facts::default();
         let paths = vec!["/".into(), "/proc/self".into(), "relative".into()];
         let every = Duration::from_secs(1);
-        let mut disks = Filesystems::new(Path::new("/"), paths, Only::Local, every, &facts);
+        let mut disks =
+            Filesystems::new(Path::new("/"), paths, Only::Local, every, &Fullest::new(&facts));
         disks.collect(&registry).unwrap();
         let sizes = registry.snapshot();
         let sizes = sizes.family("node_filesystem_size_bytes").unwrap();
@@ -244,5 +276,22 @@ mod tests {
 
         disks.collect(&registry).unwrap();
         assert!(registry.snapshot().family("node_filesystem_size_bytes").is_some());
+    }
+
+    #[test]
+    fn a_thread_without_filesystems_hides_no_others_from_health() {
+        let (registry, facts) = (Registry::new(), Facts::default());
+        let (all, every) = (Fullest::new(&facts), Duration::from_secs(1));
+        let asked = |only| Filesystems::new(Path::new("/"), vec!["/".into()], only, every, &all);
+        let (mut here, mut away) = (asked(Only::Local), asked(Only::MayHang));
+        here.collect(&registry).unwrap();
+        away.collect(&registry).unwrap();
+        assert!(facts.find(Fact::DiskUsed).is_some());
+        let (fuller, less) = (all.add(), all.add());
+        all.set(fuller, Some(1.5));
+        all.set(less, Some(0.0));
+        assert_eq!(facts.find(Fact::DiskUsed), Some(1.5));
+        all.set(fuller, None);
+        assert!(facts.find(Fact::DiskUsed) < Some(1.5));
     }
 }

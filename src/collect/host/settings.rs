@@ -186,7 +186,7 @@ impl From<Host> for Collectors {
 mod native {
     use super::*;
     use crate::collect::container::linux::Cgroups;
-    use crate::collect::host::filesystems::{Filesystems, Only, Watching};
+    use crate::collect::host::filesystems::{Filesystems, Fullest, Only, Watching};
     use crate::collect::host::linux::Machine;
     use crate::collect::linux::{Place, SharedBuffer};
     use crate::collect::process::linux::LinuxProcess;
@@ -196,7 +196,9 @@ mod native {
     pub(super) fn collectors(host: &Host, mut collectors: Collectors) -> Collectors {
         let Host { root, interval, facts, .. } = host;
         let every = FILESYSTEM_INTERVAL.max(*interval);
-        let asked = |paths: Vec<PathBuf>, only| Filesystems::new(root, paths, only, every, facts);
+        let fullest = Fullest::new(facts);
+        let asked =
+            |paths: Vec<PathBuf>, only| Filesystems::new(root, paths, only, every, &fullest);
         let mut shown = Vec::new();
         if !host.paths.is_empty() {
             let local = asked(host.paths.clone(), Only::Local);
