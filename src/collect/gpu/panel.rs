@@ -164,8 +164,16 @@ impl Panel {
     }
 
     fn show_processes(&mut self, processes: &[(u32, u64)]) {
-        self.processes.retain(|pid, _| processes.iter().any(|(there, _)| there == pid));
-        for (pid, bytes) in processes.iter().take(MOST_PROCESSES) {
+        // One with several contexts is told several times.
+        let mut sums = BTreeMap::<u32, u64>::new();
+        for (pid, bytes) in processes {
+            if sums.len() < MOST_PROCESSES || sums.contains_key(pid) {
+                let sum = sums.entry(*pid).or_default();
+                *sum = sum.saturating_add(*bytes);
+            }
+        }
+        self.processes.retain(|pid, _| sums.contains_key(pid));
+        for (pid, bytes) in &sums {
             let Identity { gpu, uuid, .. } = &self.identity;
             let shown = self.processes.entry(*pid).or_insert_with(|| {
                 describe_gauge(&self.registry, "gpu_process_memory_bytes");
@@ -259,4 +267,30 @@ pub(super) fn describe_gauge(registry: &Registry, name: &str) {
 pub(super) fn describe_counter(registry: &Registry, name: &str) {
     let (unit, help) = help(name);
     registry.describe_counter(name, unit, help);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_as_many_as_are_read_and_counted_once_each() {
+        let registry = Registry::new();
+        let identity =
+            Identity { gpu: "0".to_owned(), uuid: "GPU-a".to_owned(), ..Identity::default() };
+        let mut panel = Panel::new(&registry, identity, Vec::new());
+        let mut show = |processes: Vec<(u32, u64)>| panel.show_processes(&processes);
+        let name = "gpu_process_memory_bytes";
+        let of = |pid: &str| {
+            let labels = [("gpu", "0"), ("pid", pid), ("uuid", "GPU-a")];
+            registry.snapshot().get(name, &labels).and_then(|value| value.as_f64())
+        };
+        let many = MOST_PROCESSES as u32;
+        show((0..many).map(|pid| (pid, 7)).collect());
+        // The same in another order, and one more: the last of them is not read any more.
+        show((0..=many).rev().map(|pid| (pid, 9)).collect());
+        assert_eq!((of("0"), of("1"), of(&many.to_string())), (None, Some(9.0), Some(9.0)));
+        show(vec![(5, 3), (6, 1), (5, 4)]);
+        assert_eq!((of("5"), of("6"), of("1")), (Some(7.0), Some(1.0), None));
+    }
 }
