@@ -140,7 +140,8 @@ impl Host {
     }
 
     /// Where `/proc` and `/sys` are found, on Linux (`/`): the machine's own, say, mounted into a
-    /// container.
+    /// container. Then take neither container nor filesystems with it: the kernel tells groups and
+    /// mounts as this process sees them, and what is found of that name there may be another.
     pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
         self.root = root.into();
         self
