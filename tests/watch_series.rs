@@ -67,6 +67,41 @@ fn a_constant_that_steps_is_found() {
 }
 
 #[test]
+fn a_step_from_zero_is_found() {
+    let mut watch = all().build();
+    assert_eq!(feed(&mut watch, [0.0; 60]), []);
+    assert!(watch.is_ready());
+    assert_eq!(watch.observe(40.0).map(|found| found.kind()), Some(Kind::Spike));
+}
+
+#[test]
+fn a_plateau_needs_no_holding() {
+    let registry = Registry::new();
+    let mut watch = watch("x").plateau(100).hold(3).registry(&registry).build();
+    let found = feed(&mut watch, (0..200).map(|step| 5.0 + noise(step)));
+    assert_eq!(found.iter().map(Anomaly::kind).collect::<Vec<_>>(), [Kind::Plateau]);
+}
+
+#[test]
+fn the_pace_survives_empty_batches_and_waits_for_its_turn() {
+    let mut watch = watch::training().registry(&Registry::new()).build();
+    let step = |step: u64| Step::new(1.0 + noise(step)).seconds(0.01);
+    assert_eq!(watch.observe(step(0).samples(0)), None);
+    assert_eq!(watch.observe(step(1).samples(32).seconds(1e-320)), None);
+    for at in 2..100 {
+        assert_eq!(watch.observe(step(at).samples(32)), None);
+    }
+    let slow = |at: u64| step(at).samples(1);
+    for at in 100..109 {
+        assert_eq!(watch.observe(slow(at)), None);
+    }
+    // In the very step in which ten are slow the loss is no number either.
+    let nan = Step::new(f64::NAN).samples(1).seconds(0.01);
+    assert_eq!(watch.observe(nan).map(|found| found.kind()), Some(Kind::NotFinite));
+    assert_eq!(watch.observe(slow(110)).map(|found| found.kind()), Some(Kind::Slowdown));
+}
+
+#[test]
 fn a_level_that_shifts_is_one_anomaly_and_then_normal() {
     let shifted = |step: u64| if step < 300 { 10.0 + noise(step) } else { 30.0 + noise(step) };
     assert_eq!(kinds((0..1_500).map(shifted)).len(), 1);

@@ -136,6 +136,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Anomaly {
     pub(crate) metric: Arc<str>,
+    pub(crate) labels: Arc<[(String, String)]>,
     pub(crate) step: u64,
     pub(crate) value: f64,
     pub(crate) action: Option<Arc<str>>,
@@ -173,6 +174,19 @@ impl Anomaly {
     /// The metric's name.
     pub fn metric(&self) -> &str {
         &self.metric
+    }
+
+    /// The labels of the series that is watched.
+    ///
+    /// ```
+    /// let registry = nissa::Registry::new();
+    /// let mut heat =
+    ///     nissa::watch("celsius").label("gpu", "1").above(90.0).registry(&registry).build();
+    /// let anomaly = heat.observe(95).unwrap();
+    /// assert_eq!(anomaly.labels(), [("gpu".to_owned(), "1".to_owned())]);
+    /// ```
+    pub fn labels(&self) -> &[(String, String)] {
+        &self.labels
     }
 
     /// Which observation of this watch it was, from 0.

@@ -28,6 +28,8 @@ const LEAST_SCATTER: f64 = 0.02;
 const LARGEST: f64 = 1e150;
 /// Values before which the slow levels mean nothing.
 const SETTLED: u64 = 30;
+/// Zeros at the start after which the series is taken for one that stands at zero.
+const ZEROS: u32 = 10;
 
 /// The level of a series of numbers, one-sided: it looks for what is too high, or too low if it
 /// is [mirrored](Self::mirrored).
@@ -38,6 +40,8 @@ pub(super) struct Level {
     /// Only whole numbers so far: a count scatters by one at least.
     whole: bool,
     seen: u64,
+    /// Zeros before anything else.
+    zeros: u32,
     /// The value looked at last, as it is judged.
     placed: f64,
     mean: f64,
@@ -75,6 +79,7 @@ impl Level {
             logarithmic: true,
             whole: true,
             seen: 0,
+            zeros: 0,
             placed: 0.0,
             mean: 0.0,
             variance: 0.0,
@@ -128,7 +133,9 @@ impl Level {
         self.whole &= value.fract() == 0.0;
         // Of counts, zero is one less than one; by logarithm it would be the deepest of dips.
         let counts = self.sign < 0.0 && self.whole && self.seen == 0;
-        if self.logarithmic && (value < 0.0 || counts) {
+        // Nothing has no logarithm, and one that stands there would never be learned.
+        self.zeros += u32::from(self.logarithmic && self.seen == 0 && value == 0.0);
+        if self.logarithmic && (value < 0.0 || counts || self.zeros >= ZEROS) {
             self.logarithmic = false;
             self.restart();
         }

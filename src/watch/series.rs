@@ -116,7 +116,7 @@ impl WatchBuilder {
     }
 
     /// How many values in a row must be out before it is reported (1). Not for what is not
-    /// finite.
+    /// finite, stuck or a plateau.
     pub fn hold(mut self, values: u32) -> Self {
         self.terms.hold = values.max(1);
         self
@@ -155,6 +155,7 @@ impl WatchBuilder {
             gauge: recorder.gauge(&self.name, &labels),
             recorder,
             metric: self.name.into(),
+            labels: self.labels.into(),
             action: self.action,
             step: 0,
             out: 0,
@@ -174,6 +175,7 @@ pub struct Watch {
     gauge: Gauge,
     recorder: Recorder,
     metric: Arc<str>,
+    labels: Arc<[(String, String)]>,
     action: Option<Arc<str>>,
     step: u64,
     /// Values in a row that were out.
@@ -194,7 +196,9 @@ impl Watch {
         let found = self.terms.judge(value);
         self.out = if found.is_some() { self.out.saturating_add(1) } else { 0 };
         let held = found.filter(|found| {
-            self.out >= self.terms.hold || matches!(found.kind, Kind::NotFinite | Kind::Stuck)
+            // What is found once would be lost.
+            let once = matches!(found.kind, Kind::NotFinite | Kind::Stuck | Kind::Plateau);
+            once || self.out >= self.terms.hold
         });
         let reported = match held {
             Some(found) if found.kind == Kind::Plateau => Some(found),
@@ -207,9 +211,10 @@ impl Watch {
                 }
             },
         };
-        let (metric, action) = (&self.metric, &self.action);
+        let (metric, labels, action) = (&self.metric, &self.labels, &self.action);
         let anomaly = reported.map(|found| Anomaly {
             metric: metric.clone(),
+            labels: labels.clone(),
             step,
             value,
             action: action.clone(),

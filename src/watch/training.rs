@@ -193,8 +193,13 @@ impl Training {
         let at = self.step;
         self.step += 1;
         let model = self.model.turn(&step);
-        let pace = step.samples_per_second().and_then(|rate| {
+        // A step without samples, as an empty batch is one, says nothing of the pace.
+        let pace = step.samples_per_second().filter(|rate| rate.is_normal()).and_then(|rate| {
             let found = self.pace.judge(rate);
+            // There is room for one: the pace waits for the next step, in which it is still slow.
+            if model.is_some() {
+                return None;
+            }
             match self.pace_incident.turn(found.as_ref()) {
                 Turn::Report => found.map(|found| (Of::Pace, rate, found)),
                 Turn::Silent => None,
@@ -210,6 +215,7 @@ impl Training {
         let (of, value, found) = model.or(pace).or(plateau)?;
         let anomaly = Anomaly {
             metric: self.names[of as usize].clone(),
+            labels: Arc::new([]),
             step: at,
             value,
             action: advice(of, found.kind).map(Into::into),
