@@ -54,10 +54,10 @@ impl Alertmanager {
         self
     }
 
-    /// How often what is firing is sent again (1 min). Without news for four times as long,
-    /// Alertmanager takes it to be over.
+    /// How often what is firing is sent again (1 min; 100 ms to a day). Without news for four
+    /// times as long, Alertmanager takes it to be over.
     pub fn repeat(mut self, every: Duration) -> Self {
-        self.repeat = every.max(Duration::from_millis(100));
+        self.repeat = every.clamp(Duration::from_millis(100), Duration::from_secs(86_400));
         self
     }
 
@@ -156,11 +156,13 @@ impl Sending {
         json::list(out, there.filter(|(_, text)| !text.is_empty()), |out, (name, text)| {
             pair(out, name, &text);
         });
-        out.push_str("},\"startsAt\":\"");
-        json::rfc3339(out, alert.first_seen());
-        out.push_str("\",\"endsAt\":\"");
+        // What ends before it begins is refused, and so a wall clock that was set back would be.
+        let start = alert.first_seen().min(now);
         let end = if alert.is_firing() { now + self.repeat * 4 } else { alert.last_seen() };
-        json::rfc3339(out, end);
+        out.push_str("},\"startsAt\":\"");
+        json::rfc3339(out, start);
+        out.push_str("\",\"endsAt\":\"");
+        json::rfc3339(out, end.max(start));
         out.push_str("\"}");
     }
 }
@@ -174,4 +176,44 @@ fn pair(out: &mut String, name: &str, value: &str) {
     json::string(out, name);
     out.push(':');
     json::string(out, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::{State, Verdict};
+    use super::*;
+    use crate::anomaly::Severity;
+
+    #[test]
+    fn nothing_ends_before_it_begins_whatever_the_wall_clock_did() {
+        let manager = Alertmanager::new("http://localhost:9093").unwrap().repeat(Duration::MAX);
+        let Alertmanager { endpoint, labels, repeat } = manager;
+        let sink = Sending { connected: endpoint.connect().unwrap(), labels, repeat };
+        let day = Duration::from_secs(86_400);
+        for state in [State::Firing, State::Resolved] {
+            // It began at noon of the second day; then the clock was set back to the first.
+            let alert = Alert {
+                id: 1,
+                rule: "x".into(),
+                metric: "x".into(),
+                labels: Arc::new([]),
+                state,
+                severity: Severity::Warning,
+                value: 1.0,
+                verdict: Verdict::certain("threshold", "above 0"),
+                action: None,
+                first_seen: day * 2,
+                last_seen: day,
+                group: 1,
+                origin: true,
+            };
+            let mut out = String::new();
+            sink.write(&mut out, &alert, day + Duration::from_secs(1));
+            let time = |name: &str| {
+                let at = out.find(name).unwrap() + name.len() + 3;
+                out.get(at..at + 20).unwrap().to_owned()
+            };
+            assert!(time("startsAt") <= time("endsAt"), "{out}");
+        }
+    }
 }

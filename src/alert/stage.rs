@@ -121,7 +121,7 @@ impl Stage for Alerts {
 
     fn stop(&mut self, limit: Duration) {
         let Some(mut running) = self.running.take() else { return };
-        let deadline = clock::now() + limit;
+        let deadline = clock::after(limit);
         if let Some(keeper) = &mut running.keeper {
             keeper.keep(&running.evaluators);
             keeper.ask_stop();
