@@ -93,6 +93,22 @@ fn a_rule_may_have_a_callback_of_its_own() {
 }
 
 #[test]
+fn rules_of_one_name_have_each_its_own_callback() {
+    let ((high, highs), (low, lows)) = (tell(), tell());
+    let bench = Bench::new(|builder| {
+        let above = Rule::new("y").above(0.5).on_alert(high);
+        builder.alert(above).alert(Rule::new("y").below(-0.5).on_alert(low))
+    });
+    for value in [1.0, -1.0] {
+        bench.registry.gauge("y", &[]).set(value);
+        bench.monitor.tick();
+    }
+    assert_eq!(lows.recv_timeout(SOON).unwrap().value(), -1.0);
+    drop(bench);
+    assert!(highs.iter().all(|alert| alert.value() == 1.0));
+}
+
+#[test]
 fn panics_are_counted_and_end_the_callback_after_ten() {
     let (callback, alerts) = tell();
     let bench = Bench::new(|builder| {

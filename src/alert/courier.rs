@@ -71,7 +71,8 @@ impl Courier {
 
     /// Hands an alert over without waiting.
     pub(super) fn hand(&self, alert: &Arc<Alert>) {
-        if self.rule.as_ref().is_some_and(|rule| *rule != alert.rule) {
+        // The very rule: two may bear one name, as two limits of one metric do.
+        if self.rule.as_ref().is_some_and(|rule| !Arc::ptr_eq(rule, &alert.rule)) {
             return;
         }
         let mut queue = self.shared.queue.lock();
