@@ -165,3 +165,23 @@ fn two_programs_do_not_share_a_file() {
     drop(first);
     assert_eq!(Program::start(&path).outcome("loaded"), Some(1.0));
 }
+
+#[test]
+fn two_rules_of_one_name_keep_each_its_own() {
+    let path = folder("namesakes").join("detectors");
+    let start = || {
+        let (registry, clock) = (Registry::new(), ManualClock::new());
+        let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
+        let builder = builder.health(nissa::health::Health::new());
+        let rules = builder.alert(Rule::new("x").zscore(4.0)).alert(Rule::new("x"));
+        let monitor = rules.detector_state(&path).build().unwrap();
+        Program { registry, clock, monitor }
+    };
+    let first = start();
+    first.feed(calm(0..200));
+    drop(first);
+    let second = start();
+    second.feed([11.0, 60.0]);
+    // One count, since the name is one, and both have spoken.
+    assert_eq!(second.fired(), 2.0);
+}

@@ -90,9 +90,14 @@ impl Keeper {
 }
 
 fn hand_out(records: Vec<Record>, evaluators: &mut [Evaluator]) {
+    let detector = |of: &Evaluator| of.rule.condition.judge().detector.map(|it| it.name());
+    let detectors: Vec<_> = evaluators.iter().map(detector).collect();
     for record in records {
-        let of_rule = evaluators.iter_mut().find(|evaluator| *evaluator.rule.name == record.rule);
-        if let Some(evaluator) = of_rule {
+        // Rules without a name of their own may share one; their detectors differ then.
+        let of_rule = evaluators.iter_mut().zip(&detectors).find(|(evaluator, detector)| {
+            *evaluator.rule.name == record.rule && **detector == Some(record.state.detector())
+        });
+        if let Some((evaluator, _)) = of_rule {
             evaluator.saved.insert((record.metric, record.labels), record.state);
         }
     }
