@@ -307,7 +307,8 @@ fn what_is_firing_is_in_health() {
 #[test]
 fn inline_anomalies_are_listed_too() {
     let bench = Bench::of(Rule::new("unused"));
-    let mut loss = nissa::watch("loss").not_finite().registry(&bench.registry).build();
+    let mut loss =
+        nissa::watch("loss").label("rank", "3").not_finite().registry(&bench.registry).build();
     assert!(loss.observe(f64::NAN).is_some());
     bench.tick();
     let json = bench.anomalies("state=firing");
@@ -315,6 +316,8 @@ fn inline_anomalies_are_listed_too() {
         json.contains("\"detector\":\"watch\"") && json.contains("\"metric\":\"loss\""),
         "{json}"
     );
+    // Two watches over one metric are told apart.
+    assert!(json.contains("\"labels\":{\"rank\":\"3\"}"), "{json}");
     (0..61).for_each(|_| bench.tick());
     assert_eq!(bench.state(), 'r');
 }
@@ -339,4 +342,89 @@ fn the_wall_clock_may_jump_and_a_gap_is_one_sample() {
         }
     }
     assert_eq!(bench.fired(), 0.0);
+}
+
+#[test]
+fn holding_goes_with_detectors_too() {
+    let wave = |step: u32| 10.0 + (f64::from(step) * 0.7).sin() + f64::from(step % 7) * 0.1;
+    for rule in [Rule::new("x").hold(3), Rule::new("x").at_least(3, 5)] {
+        let bench = Bench::of(rule);
+        bench.states("x", &(0..300).map(wave).collect::<Vec<_>>());
+        // One strange sample is not enough.
+        assert_eq!(bench.states("x", &[90.0]), "p");
+        bench.states("x", &(301..320).map(wave).collect::<Vec<_>>());
+        assert_eq!(bench.fired(), 0.0);
+        let shifted: Vec<f64> = (320..323).map(|step| 40.0 + wave(step)).collect();
+        assert_eq!(bench.states("x", &shifted), "ppf");
+        // From then on it learns, and so it ends.
+        bench.states("x", &(323..500).map(|step| 40.0 + wave(step)).collect::<Vec<_>>());
+        assert_eq!((bench.state(), bench.fired()), ('r', 1.0));
+    }
+}
+
+#[test]
+fn a_held_alert_that_comes_back_within_the_cooldown_is_the_same() {
+    let bench = Bench::of(Rule::new("x").above(0.5).hold(2).cooldown(SECOND * 30));
+    assert_eq!(bench.states("x", &[1.0, 1.0, 0.0, 0.0, 0.0]), "pfffr");
+    // A sign that lapses leaves it as it was, and does not make a new one.
+    assert_eq!(bench.states("x", &[1.0, 0.0, 1.0, 1.0]), "rrrf");
+    let json = bench.anomalies("");
+    assert_eq!(json.matches("\"id\":").count(), 1, "{json}");
+    assert!(json.contains("\"id\":1,") && json.contains("\"group\":1,"), "{json}");
+    assert_eq!(bench.fired(), 1.0);
+    bench.states("x", &[0.0; 40]);
+    assert_eq!(bench.states("x", &[1.0, 1.0]), "pf");
+    assert_eq!(bench.fired(), 2.0);
+}
+
+#[derive(Clone, Debug)]
+struct Panics;
+
+impl nissa::detect::Detector for Panics {
+    fn name(&self) -> &'static str {
+        "panics"
+    }
+    fn observe(&mut self, _: f64, _: Duration) -> nissa::detect::Score {
+        panic!("as the test wants it")
+    }
+    fn carry(&mut self, _: &mut nissa::detect::Tape) {}
+    fn boxed_clone(&self) -> Box<dyn nissa::detect::Detector> {
+        Box::new(Self)
+    }
+    fn state_bytes(&self) -> usize {
+        0
+    }
+}
+
+#[test]
+fn a_detector_that_panics_holds_up_no_other_rule() {
+    let bad = Rule::new("x").named("bad").detector(|| Box::new(Panics), 2.5);
+    let bench = Bench::new(|builder| builder.alert(bad).alert(Rule::new("x").above(0.5)));
+    assert_eq!(bench.states("x", &[0.0, 1.0]), ".f");
+    assert_eq!(bench.registry.snapshot().value("nissa_alert_panics_total"), Some(1.0));
+}
+
+#[test]
+fn what_is_gone_is_forgotten_even_while_another_fires() {
+    let registry = Registry::builder().idle_timeout(SECOND * 5);
+    let clock = ManualClock::new();
+    let registry = registry.clock(clock.clone()).build();
+    let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
+    let builder = builder.health(nissa::health::Health::new());
+    let monitor = builder.alert(Rule::new("x").above(0.5).min_samples(9)).build().unwrap();
+    let bench = Bench { registry, clock, monitor };
+    let set = |host: &str| bench.registry.gauge("x", &[("host", host)]).set(1.0);
+    let ready = || bench.registry.snapshot().value("nissa_alert_ready").unwrap();
+    set("gone");
+    for _ in 0..20 {
+        set("stays");
+        bench.tick();
+    }
+    // The one that is gone never had its ten samples.
+    assert_eq!(ready(), 0.5);
+    for _ in 0..620 {
+        set("stays");
+        bench.tick();
+    }
+    assert_eq!((bench.state(), ready()), ('f', 1.0));
 }

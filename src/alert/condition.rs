@@ -90,6 +90,8 @@ pub(super) struct Sample {
     /// Since the epoch, but never set by anybody while the program runs.
     pub(super) at: Duration,
     pub(super) other: Option<f64>,
+    /// Whether it may be learned though it is anomalous.
+    pub(super) learn: bool,
 }
 
 /// What is said of a sample.
@@ -98,12 +100,14 @@ pub(super) struct Judgement {
     pub(super) broken: Option<Verdict>,
     /// Whether there was enough to judge by.
     pub(super) ready: bool,
+    /// Whether the detector panicked.
+    pub(super) panicked: bool,
 }
 
 impl Judge {
     /// Judges a sample. Never panics, whatever a detector does with it.
     pub(super) fn sample(&mut self, rule: &Rule, sample: Sample) -> Judgement {
-        let Sample { value, at, other } = sample;
+        let Sample { value, at, other, .. } = sample;
         let before = self.last.replace((value, at));
         let same = before.is_some_and(|(before, _)| before.to_bits() == value.to_bits());
         self.same = if same { self.same.saturating_add(1) } else { 1 };
@@ -120,21 +124,30 @@ impl Judge {
             Condition::Ratio(name, limit) => {
                 other.and_then(|other| ratio(value, other, name, *limit))
             }
-            Condition::Detector(factory) => return self.detect(factory, rule, value, at),
+            Condition::Detector(factory) => return self.detect(factory, rule, sample),
             Condition::Absent | Condition::Custom(_) => None,
         };
-        Judgement { broken, ready: true }
+        Judgement { broken, ready: true, panicked: false }
     }
 
-    fn detect(&mut self, factory: &Factory, rule: &Rule, value: f64, at: Duration) -> Judgement {
+    fn detect(&mut self, factory: &Factory, rule: &Rule, sample: Sample) -> Judgement {
+        let Sample { value, at, learn, .. } = sample;
         let Some(detector) = &mut self.detector else { return Judgement::default() };
-        let kept = (!rule.learn_anomalies).then(|| detector.boxed_clone());
-        let score = detector.observe(value, at);
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            let kept = (!learn).then(|| detector.boxed_clone());
+            (detector.observe(value, at), kept)
+        }));
+        let Ok((score, kept)) = judged else {
+            // What it knows may be half learned; the series is not judged any more.
+            self.detector = None;
+            crate::logging::warn!("nissa: a detector panicked; its series is not judged any more");
+            return Judgement { panicked: true, ..Judgement::default() };
+        };
         let broken = score.value >= factory.threshold
             && score.reason != Reason::WarmingUp
             && rule.side.takes(value, score.expected);
         if !broken {
-            return Judgement { broken: None, ready: score.ready };
+            return Judgement { ready: score.ready, ..Judgement::default() };
         }
         if let Some(kept) = kept {
             *detector = kept;
@@ -156,7 +169,7 @@ impl Judge {
             expected: score.expected,
             reason,
         };
-        Judgement { broken: Some(verdict), ready: score.ready }
+        Judgement { broken: Some(verdict), ready: score.ready, panicked: false }
     }
 }
 

@@ -42,16 +42,14 @@ impl Evaluator {
         match &self.rule.condition {
             Condition::Custom(_) | Condition::Absent => self.tick_whole(snapshot, moment),
             _ => {
-                let Self { rule, tracked, refused, saved, .. } = self;
+                // Before the pass: events speak of places, until the end of the tick.
+                self.tracked.retain(|tracked| !tracked.is_forgotten());
+                let Self { rule, tracked, refused, saved, panics } = self;
                 let events = Vec::new();
-                let mut pass = Pass { rule, tracked, moment, refused, saved, at: 0, events };
+                let mut pass =
+                    Pass { rule, tracked, moment, refused, saved, panics, at: 0, events };
                 pass.run(snapshot);
-                let events = pass.events;
-                // Events speak of places; what is long gone can wait for a tick without any.
-                if events.is_empty() {
-                    self.tracked.retain(|tracked| !tracked.is_forgotten());
-                }
-                events
+                pass.events
             }
         }
     }
@@ -114,6 +112,7 @@ struct Pass<'a> {
     moment: Moment,
     refused: &'a mut u64,
     saved: &'a mut Saved,
+    panics: &'a mut u32,
     /// How far the pass has come in what is tracked.
     at: usize,
     events: Vec<Event>,
@@ -154,6 +153,7 @@ impl Pass<'_> {
             }
             let Some(tracked) = self.tracked.get_mut(self.at) else { continue };
             let event = tracked.judge(self.rule, &series, other, self.moment);
+            *self.panics = self.panics.saturating_add(std::mem::take(&mut tracked.panics));
             self.events.extend(event.map(|event| event.of(self.at)));
             self.at += 1;
         }

@@ -91,17 +91,22 @@ impl Ledger {
     ) -> Option<Arc<Alert>> {
         match event.change {
             Change::Nothing => before,
-            Change::Lapsed => {
-                before.iter().for_each(|alert| self.history.remove(alert.id));
-                None
-            }
+            Change::Lapsed => before.filter(|alert| {
+                let was = alert.state == State::Resolved;
+                if !was {
+                    self.history.remove(alert.id);
+                }
+                was
+            }),
+            // It may come back as what it was, and until then that is over.
+            Change::Pending { again: true } if before.is_some() => before,
             Change::Resolved => {
                 let alert = Arc::new(Alert { state: State::Resolved, ..Alert::clone(&*before?) });
                 self.history.put(Arc::clone(&alert));
                 self.told.push(Arc::clone(&alert));
                 Some(alert)
             }
-            Change::Pending | Change::Continues => {
+            Change::Pending { .. } | Change::Continues => {
                 let known = before.filter(|alert| alert.state != State::Resolved);
                 let alert = match known {
                     Some(known) => self.renewed(&known, event, tick),
@@ -218,8 +223,8 @@ impl Ledger {
         Alert {
             id: self.next_id,
             rule: anomaly.kind().as_str().into(),
-            metric: anomaly.metric().into(),
-            labels: Arc::new([]),
+            metric: anomaly.metric.clone(),
+            labels: anomaly.labels.clone(),
             state: State::Firing,
             severity: anomaly.severity(),
             value: anomaly.value(),

@@ -19,8 +19,10 @@ pub(super) struct Machine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Nothing,
-    /// Broken, though not for long enough.
-    Pending,
+    /// Broken, though not for long enough; `again` as for [`Fires`](Self::Fires).
+    Pending {
+        again: bool,
+    },
     /// It was, and is not any more.
     Lapsed,
     /// Fires now. `again` if it had been resolved so lately that it is the same alert.
@@ -56,13 +58,14 @@ impl Machine {
             self.resolved_at = Some(at);
             return Change::Resolved;
         }
+        let since = self.resolved_at.map(|resolved| at.saturating_sub(resolved));
+        let again = since.is_some_and(|since| since < cooldown);
         if broken && self.broken.count_ones() >= needed {
             self.firing = true;
-            let since = self.resolved_at.map(|resolved| at.saturating_sub(resolved));
-            return Change::Fires { again: since.is_some_and(|since| since < cooldown) };
+            return Change::Fires { again };
         }
         match (broken, was_pending && !self.is_pending()) {
-            (true, _) => Change::Pending,
+            (true, _) => Change::Pending { again },
             (false, true) => Change::Lapsed,
             (false, false) => Change::Nothing,
         }
@@ -95,13 +98,16 @@ mod tests {
 
     #[test]
     fn holding_waits_for_a_row() {
-        use Change::{Continues, Fires, Lapsed, Pending, Resolved};
+        use Change::{Continues, Fires, Lapsed, Resolved};
         let fires = Fires { again: false };
+        let pending = Change::Pending { again: false };
         assert_eq!(run((1, 1), 0, "..x..."), [fires, Resolved]);
-        assert_eq!(run((3, 3), 0, "xx.xx.xx."), [Pending; 6]);
-        assert_eq!(run((2, 2), 0, "x..x.x.."), [Pending, Lapsed, Pending, Pending, Lapsed]);
-        assert_eq!(run((3, 3), 0, "xxxx..."), [Pending, Pending, fires, Continues, Resolved]);
-        assert_eq!(run((3, 5), 0, "x.x.x....."), [Pending, Pending, fires, Resolved]);
+        assert_eq!(run((3, 3), 0, "xx.xx.xx."), [pending; 6]);
+        assert_eq!(run((2, 2), 0, "x..x.x.."), [pending, Lapsed, pending, pending, Lapsed]);
+        assert_eq!(run((3, 3), 0, "xxxx..."), [pending, pending, fires, Continues, Resolved]);
+        assert_eq!(run((3, 5), 0, "x.x.x....."), [pending, pending, fires, Resolved]);
+        let again = [Change::Pending { again: true }, Fires { again: true }];
+        assert_eq!(run((2, 2), 10, "xx...xx")[3..], again);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Tracked {
     machine: Machine,
     memory: Memory,
     other: Memory,
+    /// Of its detector, until they are counted.
+    pub(super) panics: u32,
     seen: u32,
     missing: u32,
 }
@@ -81,6 +83,7 @@ impl Tracked {
             machine: Machine::default(),
             memory: Memory::default(),
             other: Memory::default(),
+            panics: 0,
             seen: 0,
             missing: 0,
         }
@@ -130,10 +133,15 @@ impl Tracked {
             return self.step(rule, f64::NAN, None, moment);
         };
         self.seen = self.seen.saturating_add(1);
-        let sample = Sample { value, at: moment.steady, other };
+        // A detector that learned the first strange sample would find the next ones usual, and a
+        // rule that waits for several would never fire.
+        let told = rule.needed.0 <= 1 || self.machine.is_firing();
+        let learn = rule.learn_anomalies && told;
+        let sample = Sample { value, at: moment.steady, other, learn };
         let judgement = self.judge.sample(rule, sample);
         let enough = self.seen > rule.min_samples;
         self.ready = judgement.ready && enough;
+        self.panics += u32::from(judgement.panicked);
         self.step(rule, value, judgement.broken.filter(|_| enough), moment)
     }
 
@@ -153,6 +161,8 @@ impl Tracked {
     /// A series that is not there breaks nothing.
     pub(super) fn miss(&mut self, rule: &Rule, moment: Moment) -> Option<Event> {
         self.missing = self.missing.saturating_add(1);
+        // What it counted before it went is not of the last tick.
+        (self.memory, self.other) = (Memory::default(), Memory::default());
         self.step(rule, f64::NAN, None, moment)
     }
 
