@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
 use nissa::alert::{Alert, Rule, Severity};
+use nissa::collect::Host;
 use nissa::{Buckets, Registry, counter, histogram};
 
 const CLIENTS: usize = 8;
@@ -74,7 +75,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .interval(Duration::from_millis(100))
         .alert(slow)
         .alert(errors)
+        .collect(Host::default())
+        .serve("127.0.0.1:0")
+        .dashboard()
         .install()?;
+    for address in guard.addresses() {
+        writeln!(io::stderr(), "watch it at http://{address}/")?;
+    }
 
     let started = Instant::now();
     let address = serve(Arc::clone(&controls), started)?;

@@ -158,8 +158,7 @@ function takeSeries(list) {
     const family = { name: given.name, kind: given.kind, unit: given.unit ?? "", help: given.help ?? "", series: [], trail: before.get(familyKey(given))?.trail };
     for (const [labels, ...values] of given.series) {
       const own = familyKey(family) + "\n" + key(labels);
-      const { value, rate, seen } = known.get(own) ?? {};
-      const one = { labels, value, rate, seen, key: key(labels) };
+      const one = { ...known.get(own), labels, key: key(labels) };
       set(one, values, list.t);
       family.series.push(one);
       byIndex.push(one);
@@ -171,9 +170,15 @@ function takeSeries(list) {
   listeners.series.forEach((listener) => listener());
 }
 
+// A rate is taken over two ticks or a second or two, whichever is longer: what a counter is read from may
+// be asked less often than the program ticks.
 function set(one, values, time) {
   const value = number(values[0]);
-  if (one.seen !== undefined && time > one.seen) one.rate = value >= one.value ? (value - one.value) / (time - one.seen) : value / (time - one.seen);
+  if (one.seen === undefined) Object.assign(one, { from: value, fromTime: time, mid: value, midTime: time });
+  // A counter that began anew counts from 0.
+  else if (value < one.value) Object.assign(one, { from: 0, fromTime: one.seen, mid: 0, midTime: one.seen });
+  if (time > one.fromTime) one.rate = (value - one.from) / (time - one.fromTime);
+  if (time - one.midTime >= Math.max(1, 0.9 * interval)) Object.assign(one, { from: one.mid, fromTime: one.midTime, mid: value, midTime: time });
   one.value = value;
   one.sum = number(values[1]);
   one.seen = time;
@@ -200,18 +205,8 @@ function takeTick(tick) {
   }
   if (tick.n === sequence) return;
   sequence = tick.n;
-  const changed = new Set();
-  for (const [index, ...values] of tick.d) {
-    const one = byIndex[index];
-    if (!one) continue;
-    set(one, values, tick.t);
-    changed.add(one);
-  }
-  for (const one of byIndex) {
-    if (changed.has(one)) continue;
-    one.rate = 0;
-    one.seen = tick.t;
-  }
+  const changed = new Map(tick.d.map(([index, ...values]) => [index, values]));
+  byIndex.forEach((one, index) => set(one, changed.get(index) ?? [one.value, one.sum], tick.t));
   clock(tick.t);
   listeners.tick.forEach((listener) => listener(at));
 }

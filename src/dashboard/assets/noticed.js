@@ -21,10 +21,14 @@ export const anomalies = () => alerts;
 export const since = () => began;
 export const firing = () => (alerts ?? []).filter((one) => one.state === "firing");
 
-// Markers and bands for the plots of one family; responses are drawn on all of them.
+const area = (name) => name.split("_", 1)[0];
+
+// Markers and bands for the plots of one family. What happens to a metric of the same first word
+// may be the cause, and is marked too; responses are drawn everywhere.
 export function marksOf(family) {
-  const own = (alerts ?? []).filter((one) => one.metric === family.name);
-  const marks = own.map((one) => ({ at: one.first, severity: one.severity, text: one.reason }));
+  const near = (alerts ?? []).filter((one) => area(one.metric) === area(family.name));
+  const own = near.filter((one) => one.metric === family.name);
+  const marks = near.map((one) => ({ at: one.first, severity: one.severity, text: one.metric === family.name ? one.reason : `${one.metric}: ${one.reason}` }));
   const around = 5 * data.pace();
   const bands = own
     .filter((one) => one.low !== null)
@@ -32,11 +36,11 @@ export function marksOf(family) {
   return { marks: [...marks, ...responses], bands };
 }
 
-// All that happened in the shown stretch, newest first.
+// All that happened in the shown stretch, newest first; a response comes after its cause.
 export function events() {
   const { from, to } = stretch(data.now());
   const found = (alerts ?? []).map((one) => ({ at: one.first, severity: one.severity, metric: one.metric, text: one.reason }));
-  return [...found, ...responses].filter(({ at }) => at >= from && at <= to).sort((a, b) => b.at - a.at);
+  return [...found, ...responses].filter(({ at }) => at >= from && at <= to).sort((a, b) => Math.floor(b.at) - Math.floor(a.at) || Boolean(b.response) - Boolean(a.response));
 }
 
 // A critical program answers 503, with the same document.

@@ -81,7 +81,8 @@ export class Plot {
     if (this.heat) return this.heat.range();
     for (const band of this.bands) {
       if (band.from > this.stretch.to || band.to < this.stretch.from) continue;
-      if (Number.isFinite(band.low)) least = Math.min(least ?? band.low, band.low);
+      // What cannot be negative needs no room below 0.
+      if (Number.isFinite(band.low)) least = Math.min(least ?? band.low, least >= 0 ? Math.max(band.low, 0) : band.low);
       if (Number.isFinite(band.high)) most = Math.max(most ?? band.high, band.high);
     }
     if (!Number.isFinite(least) || !Number.isFinite(most)) return [0, 1];
@@ -123,15 +124,19 @@ export class Plot {
       const paint = color(mark.response ? "--ok" : mark.severity === "info" ? "--accent" : mark.severity === "warning" ? "--warn" : "--bad");
       ctx.strokeStyle = ctx.fillStyle = paint;
       ctx.lineWidth = ratio;
+      // An anomaly hangs from the top and a response stands on the axis; their dashes take turns.
+      const bottom = u.bbox.top + u.bbox.height;
+      const [foot, tip] = mark.response ? [bottom + 6 * ratio, bottom] : [u.bbox.top - 6 * ratio, u.bbox.top];
       ctx.setLineDash([3 * ratio, 3 * ratio]);
+      ctx.lineDashOffset = mark.response ? 3 * ratio : 0;
       ctx.beginPath();
       ctx.moveTo(x, u.bbox.top);
-      ctx.lineTo(x, u.bbox.top + u.bbox.height);
+      ctx.lineTo(x, bottom);
       ctx.stroke();
       ctx.beginPath();
-      ctx.moveTo(x, u.bbox.top);
-      ctx.lineTo(x - 4 * ratio, u.bbox.top - 6 * ratio);
-      ctx.lineTo(x + 4 * ratio, u.bbox.top - 6 * ratio);
+      ctx.moveTo(x, tip);
+      ctx.lineTo(x - 4 * ratio, foot);
+      ctx.lineTo(x + 4 * ratio, foot);
       ctx.fill();
     }
     ctx.restore();
