@@ -119,6 +119,8 @@ fn what_is_no_file_is_not_waited_for() {
         let program = Program::start(&path);
         assert_eq!(program.outcome("damaged"), Some(1.0), "{kind}");
         drop(program);
+        // A folder was named by mistake, and stays where it is with all that is in it.
+        assert_eq!(path.is_dir(), kind == "folder");
         let _ = fs::remove_file(path.with_extension("damaged"));
     }
 }

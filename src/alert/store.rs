@@ -85,6 +85,10 @@ enum Problem {
 fn read(path: &Path) -> Result<Vec<Record>, Problem> {
     // Looked at before it is opened: opening a pipe waits for a writer.
     match fs::metadata(path) {
+        // Somebody's folder, named by mistake: not ours to rename.
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(Problem::Unreadable(io::ErrorKind::IsADirectory.into()));
+        }
         Ok(metadata) if !metadata.is_file() => return Err(Problem::Damaged("not a file")),
         Ok(metadata) if metadata.len() > LONGEST + 100 => {
             return Err(Problem::Damaged("longer than 64 MiB"));
