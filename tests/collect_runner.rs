@@ -198,6 +198,31 @@ fn one_that_panics_is_called_less_and_less_and_forgiven() {
 }
 
 /// As the wrapper of NVIDIA's library does if that is only half there.
+/// An error that cannot even be written.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("as the test wants it")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+#[test]
+fn an_error_that_panics_when_written_is_a_failure_like_any() {
+    let registry = Registry::new();
+    let mut runner = Runner::new(&registry);
+    let (bad, _) = Scripted::new("bad", |_, _| Err(Unspeakable.into()));
+    let (good, calls) = Scripted::new("good", |_, _| Ok(()));
+    runner.add(bad);
+    runner.add(good);
+    runner.collect();
+    assert_eq!(calls.load(Relaxed), 1, "the next one is called");
+    assert_eq!(runner.errors()[0].error, "an error that panics when written");
+}
+
 #[test]
 fn one_that_panics_as_it_is_dropped_is_let_go_of() {
     struct Bomb(Observed<f64>);

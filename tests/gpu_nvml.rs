@@ -55,7 +55,7 @@ const GPM: &[(i32, f64)] = &[
     (21, 4.0),
 ];
 
-fn h200() -> Stub {
+fn hopper() -> Stub {
     let stub = Stub::new();
     stub.values(0, VALUES);
     GPM.iter().for_each(|(id, value)| stub.metric(0, *id, *value, 0));
@@ -65,13 +65,13 @@ fn h200() -> Stub {
 
 #[test]
 fn every_figure_has_its_name_and_base_unit() {
-    let stub = h200();
+    let stub = hopper();
     stub.field(0, 197, UNSIGNED_LONG_LONG, 1_000_000, 0);
     stub.field(0, 198, UNSIGNED_LONG_LONG, 2_000_000, 0);
     stub.field(0, 251, UNSIGNED_LONG_LONG, 1_500_000_000, 0);
     stub.field(0, 142, UNSIGNED_INT, 5, 0);
     let mut watch = watch(&stub);
-    let expected = include_str!("data/gpu/h200.txt");
+    let expected = include_str!("data/gpu/stub_hopper.txt");
     let page = watch.collect().collect().page();
     let expected: Vec<&str> = expected.lines().collect();
     assert_eq!(page, expected, "\n{}\n", page.join("\n"));
@@ -80,7 +80,7 @@ fn every_figure_has_its_name_and_base_unit() {
 
 #[test]
 fn units_and_help_are_told() {
-    let stub = h200();
+    let stub = hopper();
     let mut watch = watch(&stub);
     watch.collect().collect();
     for family in watch.registry.families() {
@@ -92,7 +92,7 @@ fn units_and_help_are_told() {
 
 #[test]
 fn what_is_not_supported_is_absent_and_asked_for_once() {
-    let stub = h200();
+    let stub = hopper();
     let unsupported = [
         "DeviceGetPowerUsage",
         "DeviceGetNumFans",
@@ -116,7 +116,7 @@ fn what_is_not_supported_is_absent_and_asked_for_once() {
 
 #[test]
 fn any_other_error_is_counted_and_forgiven() {
-    let stub = h200();
+    let stub = hopper();
     let mut watch = watch(&stub);
     watch.collect();
     assert_eq!(watch.value("gpu_power_watts"), Some(321.456));
@@ -135,7 +135,7 @@ fn any_other_error_is_counted_and_forgiven() {
 
 #[test]
 fn monitoring_needs_two_samples_and_keeps_one() {
-    let stub = h200();
+    let stub = hopper();
     let mut watch = watch(&stub);
     assert_eq!(watch.collect().value("gpu_sm_active_ratio"), None);
     assert_eq!(stub.live("samples"), 1);
@@ -166,7 +166,7 @@ fn monitoring_needs_two_samples_and_keeps_one() {
 
 #[test]
 fn older_gpus_have_no_monitoring() {
-    let stub = h200();
+    let stub = hopper();
     stub.value(0, "gpm", 0);
     let mut watch = watch(&stub);
     watch.collect().collect();
@@ -178,7 +178,7 @@ fn older_gpus_have_no_monitoring() {
 
 #[test]
 fn rates_over_pcie_are_shown_where_nothing_counts_bytes() {
-    let stub = h200();
+    let stub = hopper();
     let mut watch = watch(&stub);
     watch.collect().collect();
     assert_eq!(watch.value("gpu_pcie_transmit_bytes_per_second"), Some(8.0 * 1_048_576.0));
@@ -188,7 +188,7 @@ fn rates_over_pcie_are_shown_where_nothing_counts_bytes() {
 
 #[test]
 fn a_call_that_counts_for_long_is_made_where_it_is_asked_for_and_nothing_else_tells() {
-    let stub = h200();
+    let stub = hopper();
     stub.values(0, &[("gpm", 0), ("pcie_rx", 5_000), ("pcie_tx", 7_000)]);
     watch(&stub).collect();
     assert_eq!(stub.calls(0, "DeviceGetPcieThroughput"), 0);
@@ -207,7 +207,7 @@ fn a_call_that_counts_for_long_is_made_where_it_is_asked_for_and_nothing_else_te
 
 #[test]
 fn narrow_byte_counters_go_on_where_they_wrap() {
-    let stub = h200();
+    let stub = hopper();
     stub.field(0, 198, UNSIGNED_INT, u64::from(u32::MAX), 0);
     let mut watch = watch(&stub);
     let name = "gpu_pcie_receive_bytes_total";
@@ -219,7 +219,7 @@ fn narrow_byte_counters_go_on_where_they_wrap() {
 
 #[test]
 fn nvlink_rates_add_up_to_bytes() {
-    let stub = h200();
+    let stub = hopper();
     stub.metric(0, 60, 1_000.0, 0);
     let mut watch = watch(&stub);
     let before = std::time::Instant::now();
@@ -236,7 +236,7 @@ fn nvlink_rates_add_up_to_bytes() {
 #[test]
 fn throttle_counters_are_found_on_both_sides_of_the_renumbering() {
     for (driver, sw_thermal, taken) in [("580.65.06", 251, 269), ("580.82.07", 269, 251)] {
-        let stub = h200();
+        let stub = hopper();
         stub.driver(driver);
         stub.field(0, sw_thermal, UNSIGNED_LONG_LONG, 3_000_000_000, 0);
         stub.field(0, taken, UNSIGNED_INT, 77, 0);
@@ -258,7 +258,7 @@ fn throttle_counters_are_found_on_both_sides_of_the_renumbering() {
 
 #[test]
 fn critical_errors_are_counted_by_gpu_and_number() {
-    let stub = h200();
+    let stub = hopper();
     stub.count(2);
     stub.values(1, VALUES);
     let mut watch = watch(&stub);
@@ -281,7 +281,7 @@ fn critical_errors_are_counted_by_gpu_and_number() {
 
 #[test]
 fn slow_figures_are_read_at_first_and_then_rarely() {
-    let stub = h200();
+    let stub = hopper();
     let mut watch = watch_with(&stub, |gpu| gpu.slow_interval(Duration::from_secs(3600)));
     watch.collect().collect().collect();
     assert_eq!(stub.calls(0, "DeviceGetPowerUsage"), 3);
@@ -292,7 +292,7 @@ fn slow_figures_are_read_at_first_and_then_rarely() {
 
 #[test]
 fn this_process_is_found_by_its_id() {
-    let stub = h200();
+    let stub = hopper();
     stub.process(0, 0, std::process::id(), 1_000);
     stub.process(0, 1, 4_000_000_000, 5_000);
     let mut watch = watch(&stub);
@@ -305,7 +305,7 @@ fn this_process_is_found_by_its_id() {
 
 #[test]
 fn processes_come_and_go_where_they_are_asked_for() {
-    let stub = h200();
+    let stub = hopper();
     stub.process(0, 0, 11, 1_000);
     stub.process(0, 1, 12, u64::MAX); // not to be had
     let mut watch = watch_with(&stub, |gpu| gpu.processes(true));
@@ -323,7 +323,7 @@ fn processes_come_and_go_where_they_are_asked_for() {
 
 #[test]
 fn parts_of_a_divided_gpu_are_shown_where_they_are_asked_for() {
-    let stub = h200();
+    let stub = hopper();
     stub.values(0, &[("mig", 1), ("migs", 7)]);
     let mut watch = watch_with(&stub, |gpu| gpu.mig(true));
     let page = watch.collect().page();
@@ -340,7 +340,7 @@ fn parts_of_a_divided_gpu_are_shown_where_they_are_asked_for() {
 
 #[test]
 fn only_chosen_gpus_are_read() {
-    let stub = h200();
+    let stub = hopper();
     stub.count(3);
     let devices = Gpus::listed(["1", "GPU-00000002"]);
     let mut watch = watch_with(&stub, |gpu| gpu.devices(devices));
@@ -352,7 +352,7 @@ fn only_chosen_gpus_are_read() {
 
 #[test]
 fn a_full_gpu_is_a_resource_where_it_is_asked_for() {
-    let stub = h200();
+    let stub = hopper();
     let registry = nissa::Registry::new();
     let gpu = nissa::collect::Gpu::default()
         .lib_path(&stub.path)
