@@ -156,13 +156,15 @@ impl Sending {
         json::list(out, there.filter(|(_, text)| !text.is_empty()), |out, (name, text)| {
             pair(out, name, &text);
         });
-        // What ends before it begins is refused, and so a wall clock that was set back would be.
-        let start = alert.first_seen().min(now);
-        let end = if alert.is_firing() { now + self.repeat * 4 } else { alert.last_seen() };
+        // What ends before it begins is refused, and what ends later than now is not over; the wall
+        // clock may have been set since.
+        let end =
+            if alert.is_firing() { now + self.repeat * 4 } else { alert.last_seen().min(now) };
+        let start = alert.first_seen().min(now).min(end);
         out.push_str("},\"startsAt\":\"");
         json::rfc3339(out, start);
         out.push_str("\",\"endsAt\":\"");
-        json::rfc3339(out, end.max(start));
+        json::rfc3339(out, end);
         out.push_str("\"}");
     }
 }
@@ -191,7 +193,7 @@ mod tests {
         let sink = Sending { connected: endpoint.connect().unwrap(), labels, repeat };
         let day = Duration::from_secs(86_400);
         for state in [State::Firing, State::Resolved] {
-            // It began at noon of the second day; then the clock was set back to the first.
+            // It began on the third day; then the clock was set back by a day.
             let alert = Alert {
                 id: 1,
                 rule: "x".into(),
@@ -203,7 +205,7 @@ mod tests {
                 verdict: Verdict::certain("threshold", "above 0"),
                 action: None,
                 first_seen: day * 2,
-                last_seen: day,
+                last_seen: day * 2,
                 group: 1,
                 origin: true,
             };
@@ -214,6 +216,8 @@ mod tests {
                 out.get(at..at + 20).unwrap().to_owned()
             };
             assert!(time("startsAt") <= time("endsAt"), "{out}");
+            let over = time("endsAt") <= "1970-01-02T00:00:01.".to_owned();
+            assert_eq!(over, state == State::Resolved, "{out}");
         }
     }
 }
