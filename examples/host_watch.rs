@@ -1,8 +1,9 @@
 //! This machine on one screen, each second: processors, memory, disks, network, container, GPU.
 //!
 //! ```text
-//! cargo run --release --example host_watch --features host,gpu         until Ctrl-C
-//! cargo run --release --example host_watch --features host,gpu -- 3    three screens
+//! cargo run --release --features full --example host_watch                             until Ctrl-C
+//! cargo run --release --features full --example host_watch -- 3                        three screens
+//! cargo run --release --features full --example host_watch -- --serve [127.0.0.1:9090]  the page too
 //! ```
 //!
 //! Everything comes from one snapshot of what the collectors keep; rates are the difference to the
@@ -22,9 +23,16 @@ const EACH: Duration = Duration::from_secs(1);
 const BAR: usize = 30;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let screens: usize = env::args().nth(1).map_or(Ok(usize::MAX), |count| count.parse())?;
+    let words: Vec<String> = env::args().skip(1).collect();
+    let serve = words.iter().position(|word| word == "--serve");
+    let count = words.first().filter(|_| serve != Some(0));
+    let screens: usize = count.map_or(Ok(usize::MAX), |count| count.parse())?;
     let registry = Registry::new();
-    let collecting = nissa::builder().registry(registry.clone());
+    let mut collecting = nissa::builder().registry(registry.clone());
+    if let Some(at) = serve {
+        let address = words.get(at + 1).map_or("127.0.0.1:9090", String::as_str);
+        collecting = collecting.serve(address).dashboard();
+    }
     let host = Host::default().per_core(true);
     let guard = collecting.collect(host).collect(Gpu::default()).start()?;
     // The first figures are taken at once.
