@@ -11,6 +11,10 @@ const GAP: f64 = 8.0;
 /// Steps to have seen before one can be called a gap.
 const KNOWN: u64 = 10;
 
+/// Span over which the usual step is averaged; a longer one counts as twice the usual, so that a
+/// night without samples does not change it.
+const SPAN: f64 = 50.0;
+
 /// Knows the longest usual step from one sample to the next.
 ///
 /// The longest, not the mean: a training loop that pauses to evaluate after each epoch pauses as
@@ -19,6 +23,7 @@ const KNOWN: u64 = 10;
 pub(super) struct Cadence {
     last: f64,
     longest: f64,
+    usual: f64,
     steps: u64,
 }
 
@@ -36,12 +41,22 @@ impl Cadence {
         }
         let gap = self.steps > KNOWN && self.longest > 0.0 && step > GAP * self.longest;
         self.longest = (self.longest * (1.0 - FORGETTING)).max(step);
+        self.usual = match self.usual > 0.0 {
+            true => self.usual + (step.min(2.0 * self.usual) - self.usual) / SPAN,
+            false => step,
+        };
         gap
+    }
+
+    /// The usual step in seconds; 0 until there were two samples at different times.
+    pub(super) fn usual(&self) -> f64 {
+        self.usual
     }
 
     pub(super) fn carry(&mut self, tape: &mut Tape) {
         tape.number(&mut self.last);
         tape.number(&mut self.longest);
+        tape.number(&mut self.usual);
         tape.integer(&mut self.steps);
     }
 }
@@ -66,6 +81,15 @@ mod tests {
     fn pauses_that_come_again_and_again_are_usual() {
         let epochs = (0..5).flat_map(|epoch| (0..100).map(move |i| epoch * 10_000 + i));
         assert_eq!(gaps(epochs), [10_000]);
+    }
+
+    #[test]
+    fn the_usual_step_does_not_know_of_nights() {
+        let mut cadence = Cadence::default();
+        for at in (0..100).chain(50_000..50_010) {
+            let _ = cadence.observe(Duration::from_secs(at));
+        }
+        assert!((1.0..1.1).contains(&cadence.usual()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::detect::{Tape, score_of_deviations};
 
 /// Evidence that makes an alert, in terms that speak up in full, on a series of long standing.
-const THRESHOLD: f64 = 1.5;
+const THRESHOLD: f64 = 1.2;
 /// A young series knows few of its habits: the threshold is as many times higher as this number
 /// is above the number of samples seen.
 const YOUTH: f64 = 200.0;

@@ -6,6 +6,10 @@ use crate::detect::{Reason, Tape};
 /// Spans of the moving means, in samples; the first is the signal itself.
 const SPANS: [f64; 5] = [1.0, 5.0, 20.0, 80.0, 320.0];
 
+/// Share of the mean step from sample to sample that counts as noise in the signal itself; a mean
+/// over `span` samples has less by the root of it.
+const NOISE: f64 = 0.8;
+
 /// What the terms of one sample have in common: it depends on how much of the series was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Age {
@@ -33,6 +37,8 @@ pub(super) struct Ladder {
     means: [f64; 5],
     levels: [Record; 5],
     steps: [Record; 4],
+    /// Mean step from one sample to the next, over the longest span.
+    step: f64,
     /// Samples since the start or the last gap.
     since: u64,
     after_gap: bool,
@@ -50,6 +56,12 @@ impl Ladder {
     ) {
         self.since = self.since.saturating_add(1);
         let fill = 1.0 / self.since as f64;
+        let noise = NOISE * self.step;
+        if self.since > 1 {
+            let step = (signal - self.means[0]).abs();
+            let weight = (2.0 / (SPANS[4] + 1.0)).max(1.0 / (self.since - 1) as f64);
+            self.step += weight * (step - self.step);
+        }
         for (mean, span) in self.means.iter_mut().zip(SPANS) {
             *mean += (2.0 / (span + 1.0)).max(fill) * (signal - *mean);
         }
@@ -59,14 +71,17 @@ impl Ladder {
                 return;
             }
             let reason = if span < 20.0 { Reason::Record } else { Reason::Shift };
-            found(reason, say * level.observe(mean, grain, age.forgetting));
+            found(reason, say * level.observe(mean, grain, noise / span.sqrt(), age.forgetting));
         }
         let pairs = self.means.iter().zip(self.means.iter().skip(1)).zip(SPANS);
         for ((((fast, slow), span), say), step) in
             pairs.zip(age.says.iter().skip(1)).zip(&mut self.steps)
         {
             let reason = if span < 20.0 { Reason::Change } else { Reason::Shift };
-            found(reason, say * step.observe(fast - slow, grain, age.forgetting));
+            found(
+                reason,
+                say * step.observe(fast - slow, grain, noise / span.sqrt(), age.forgetting),
+            );
         }
     }
 
@@ -102,6 +117,7 @@ impl Ladder {
     pub(super) fn carry(&mut self, tape: &mut Tape) {
         tape.numbers(&mut self.means);
         self.levels.iter_mut().chain(&mut self.steps).for_each(|record| record.carry(tape));
+        tape.number(&mut self.step);
         tape.integer(&mut self.since);
         tape.flag(&mut self.after_gap);
     }

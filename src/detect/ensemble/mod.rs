@@ -4,14 +4,17 @@
 //! remembers ([`record`]): the series and its logarithm at five time scales and the differences
 //! between these ([`ladder`]), how much it varies, and how far it is from what this time of day or
 //! week usually brings ([`profile`](super::profile)). Their sum is compared with a threshold that
-//! every alert raises for a while ([`budget`]). No weight was fitted to labels.
+//! every alert raises for a while ([`budget`]), and one odd sample is not believed of a series known
+//! for them ([`blip`]). No weight was fitted to labels.
 
+mod blip;
 mod budget;
 mod ladder;
 mod record;
 
 use std::time::Duration;
 
+use self::blip::Blips;
 use self::budget::Budget;
 use self::ladder::{Age, Ladder};
 use self::record::Record;
@@ -31,6 +34,9 @@ const SPREADS: [f64; 3] = [20.0, 80.0, 320.0];
 const SEASONS: [f64; 4] = [1.0, 4.0, 16.0, 64.0];
 /// Rises without a fall after which a series is taken for a counter.
 const RISES: i64 = 20;
+/// Where samples come at most so many seconds apart, waiting for one more is cheap, and a single one
+/// stands for little.
+const CHEAP: f64 = 60.0;
 /// What a sample scores that is still not finite, the first of its run having been told.
 const STILL: f64 = 0.4;
 
@@ -80,6 +86,7 @@ pub struct Ensemble {
     spread: Spread,
     season: Season,
     residuals: Residuals,
+    blips: Blips,
     budget: Budget,
 }
 
@@ -99,6 +106,7 @@ impl Default for Ensemble {
             spread: Spread::default(),
             season: Season::default(),
             residuals: Residuals::default(),
+            blips: Blips::default(),
             budget: Budget::default(),
         }
     }
@@ -152,7 +160,11 @@ impl Ensemble {
             }
         }
         let few = self.whole && self.plain.level().abs() < FEW;
-        let sum = if few && !setting && self.plain.within_chance() { 0.0 } else { evidence.sum };
+        let mut sum =
+            if few && !setting && self.plain.within_chance() { 0.0 } else { evidence.sum };
+        if self.cadence.usual() <= CHEAP {
+            sum = self.blips.filter(value, logarithm, sum);
+        }
         (sum, evidence.reason(), Some(expected))
     }
 
@@ -181,6 +193,7 @@ impl Ensemble {
         self.plain.interrupt();
         self.logarithm.interrupt();
         self.spread.interrupt();
+        self.blips.interrupt();
     }
 }
 
@@ -229,6 +242,7 @@ impl Detector for Ensemble {
         self.spread.carry(tape);
         self.season.carry(tape);
         self.residuals.carry(tape);
+        self.blips.carry(tape);
         self.budget.carry(tape);
     }
 
@@ -299,7 +313,7 @@ impl Spread {
         for (((mean, record), span), say) in terms.zip(age.says.iter().skip(2)) {
             *mean += (2.0 / (span + 1.0)).max(1.0 / samples as f64) * (step - *mean);
             if samples as f64 > 0.5 * span {
-                found(say * record.observe((*mean + 1e-6).ln(), 0.0, age.forgetting));
+                found(say * record.observe((*mean + 1e-6).ln(), 0.0, 0.0, age.forgetting));
             }
         }
     }
@@ -330,7 +344,7 @@ impl Residuals {
         self.seen = self.seen.saturating_add(1);
         for ((mean, record), span) in self.means.iter_mut().zip(&mut self.records).zip(SEASONS) {
             *mean += (2.0 / (span + 1.0)).max(1.0 / self.seen as f64) * (off - *mean);
-            found(record.observe(*mean, grain, age.forgetting));
+            found(record.observe(*mean, grain, 0.0, age.forgetting));
         }
     }
 

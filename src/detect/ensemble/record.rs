@@ -31,9 +31,10 @@ pub(super) struct Record {
 
 impl Record {
     /// How far beyond its range the signal is, from 0 to 1; then learns it. `grain` is what counts
-    /// as the least range, so that the last digit of a number that stood still is no record.
+    /// as the least range, so that the last digit of a number that stood still is no record; `noise`
+    /// by how much it may exceed its range by chance.
     #[inline]
-    pub(super) fn observe(&mut self, signal: f64, grain: f64, forgetting: f64) -> f64 {
+    pub(super) fn observe(&mut self, signal: f64, grain: f64, noise: f64, forgetting: f64) -> f64 {
         if !self.known {
             *self = Self { high: signal, low: signal, known: true };
             return 0.0;
@@ -44,7 +45,7 @@ impl Record {
         self.high = (self.high - forgotten).max(signal);
         self.low = (self.low + forgotten).min(signal);
         // The division below must stay defined where nothing has any size at all.
-        over / (over + HALF * range).max(f64::MIN_POSITIVE)
+        over / (over + HALF * range + noise).max(f64::MIN_POSITIVE)
     }
 
     /// Lowest and highest remembered.
@@ -67,19 +68,31 @@ mod tests {
     fn a_record_counts_once() {
         let mut record = Record::default();
         for i in 0..100 {
-            let _ = record.observe(f64::from(i % 10), 0.0, 1e-4);
+            let _ = record.observe(f64::from(i % 10), 0.0, 0.0, 1e-4);
         }
-        assert!(record.observe(30.0, 0.0, 1e-4) > 0.9);
-        assert_eq!(record.observe(30.0, 0.0, 1e-4), 0.0);
-        assert_eq!(record.observe(29.0, 0.0, 1e-4), 0.0);
+        assert!(record.observe(30.0, 0.0, 0.0, 1e-4) > 0.9);
+        assert_eq!(record.observe(30.0, 0.0, 0.0, 1e-4), 0.0);
+        assert_eq!(record.observe(29.0, 0.0, 0.0, 1e-4), 0.0);
+    }
+
+    #[test]
+    fn what_noise_may_do_counts_less() {
+        let says = |noise| {
+            let mut record = Record::default();
+            for i in 0..100 {
+                let _ = record.observe(f64::from(i % 10), 0.0, noise, 1e-4);
+            }
+            record.observe(10.0, 0.0, noise, 1e-4)
+        };
+        assert!(says(0.0) > 0.55 && says(3.0) < 0.25);
     }
 
     #[test]
     fn the_last_digit_of_a_constant_is_no_record() {
         let mut record = Record::default();
         for _ in 0..100 {
-            assert_eq!(record.observe(1e9, 1e5, 1e-4), 0.0);
+            assert_eq!(record.observe(1e9, 1e5, 0.0, 1e-4), 0.0);
         }
-        assert!(record.observe(1e9 + 1.0, 1e5, 1e-4) < 0.01);
+        assert!(record.observe(1e9 + 1.0, 1e5, 0.0, 1e-4) < 0.01);
     }
 }
