@@ -44,6 +44,11 @@ impl Budget {
         score
     }
 
+    /// What follows belongs to an event that is known without an alert.
+    pub(super) fn begin_event(&mut self) {
+        self.told = EVENT;
+    }
+
     pub(super) fn carry(&mut self, tape: &mut Tape) {
         tape.number(&mut self.raised);
         let mut told = self.told as usize;

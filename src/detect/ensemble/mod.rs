@@ -215,6 +215,10 @@ impl Detector for Ensemble {
         if gap || reset {
             self.interrupt();
         }
+        if reset {
+            // The records never saw the first samples of a series, as these are now.
+            self.budget.begin_event();
+        }
         let (evidence, reason, expected) = self.evidence(value, at);
         if self.seen <= u64::from(WARM_UP) {
             return Score::warming_up();
