@@ -44,7 +44,8 @@ const STILL: f64 = 0.4;
 ///
 /// A score of [`THRESHOLD`] or more is an alert. The 60 samples after it belong to the same event
 /// and score below; each alert raises the threshold by half for some hundred samples, so that a
-/// series that is wild by nature is heard less and less. Costs 0.2 µs per sample; the state is
+/// series that is wild by nature is heard less and less. Where samples come a minute apart or less
+/// and single odd ones are usual, one is told only if the next agrees, so one sample late. Costs 0.2 µs per sample; the state is
 /// below 1 KB, or below 3 KB while a daily or weekly season is kept or looked for. Whether there
 /// is one is found out from the times.
 ///
