@@ -118,8 +118,7 @@ loom() {
         cargo test --no-fail-fast --release --lib
 }
 
-# An explicit target keeps the sanitizer out of build scripts and macros. The examples that a test
-# starts are those of the step before, built without it.
+# An explicit target keeps the sanitizer out of build scripts and macros.
 # Over the core: `unsafe` is in src/cells alone, and no feature that pulls crates adds any.
 address_sanitizer() {
     local host
