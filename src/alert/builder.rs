@@ -57,7 +57,7 @@ impl Builder {
     }
 
     /// Called when an alert fires and when it is resolved; also with what inline
-    /// [watches](crate::watch) find, though only at the next tick.
+    /// [watches](mod@crate::watch) find, though only at the next tick.
     ///
     /// Each callback has a thread and a queue of 256 alerts of its own, so it may take its time,
     /// block or panic: detection and the other callbacks go on. What it loses is counted in
