@@ -1,47 +1,17 @@
 #![cfg(all(feature = "host", target_os = "linux"))]
-#![allow(unsafe_code, reason = "a global allocator is unsafe by signature, and fork by nature")]
+#![allow(unsafe_code, reason = "fork and limits have no safe wrapper")]
 //! What collecting takes of the program, tick after tick: no allocation, no file, no thread, no
 //! memory; and nothing of the parent's in a forked child.
 
+mod counting;
 mod host;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fs;
 use std::time::Duration;
 
+use counting::allocations;
 use nissa::Registry;
 use nissa::collect::{Host, Runner};
-
-thread_local! {
-    /// This thread's allocations, so that tests do not count each other's.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 /// What `Host::default()` collects, ticked as fast as it goes on a clock of its own.
 struct Ticking {
@@ -83,13 +53,10 @@ fn ticks_allocate_nothing() {
     let mut ticking = Ticking::new(Host::default());
     // Everything is there after the slow figures were read twice.
     ticking.tick(11);
-    let before = ALLOCATIONS.get();
-    ticking.tick(100);
     // A device or mount that appears meanwhile would be a reason; tests make none.
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations(|| ticking.tick(100)), 0);
     assert_eq!(ticking.runner.errors(), []);
-    drop(Box::new(ticking));
-    assert!(ALLOCATIONS.get() > before, "the counting counts");
+    assert!(allocations(|| Box::new(ticking)) > 0, "the counting counts");
 }
 
 /// In a process of its own, since other tests open files and start threads too.

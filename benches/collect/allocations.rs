@@ -25,7 +25,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Allocations of the process so far.
+/// Allocations of the process so far, in all threads. C's are not among them.
 pub fn count() -> usize {
     COUNT.load(Ordering::Relaxed)
 }

@@ -13,6 +13,7 @@
 
 #![allow(unreachable_pub, reason = "a program exports nothing, so the word would be pub(crate)")]
 
+#[path = "../collect/allocations.rs"]
 mod allocations;
 mod bare;
 #[path = "../../tests/gpu/mod.rs"]

@@ -12,7 +12,7 @@ mod run;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{env, fs, io, path::Path, process, str::FromStr, thread};
 
 use nissa::alert::{Rule, Severity};
@@ -61,6 +61,8 @@ fn serve(mut address: SocketAddr) -> Result<Guard, nissa::Error> {
         let not_finite = Rule::new("training_*").not_finite().severity(Severity::Critical);
         let builder = nissa::builder().collect(Host::default()).alert(not_finite);
         let builder = builder.serve(address.to_string()).dashboard();
+        // The whole run takes seconds, and its curves should have more points than that.
+        let builder = builder.interval(Duration::from_millis(100));
         match builder.start() {
             Err(error) if error.is_listen() && address.port() < last => {
                 address.set_port(address.port() + 1);
