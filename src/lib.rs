@@ -112,6 +112,10 @@ mod thread;
 #[cfg(all(feature = "detect", not(nissa_loom)))]
 pub mod watch;
 
+#[cfg(all(test, not(nissa_loom)))]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;
+
 #[cfg(all(feature = "monitor", not(nissa_loom)))]
 pub use monitor::builder;
 

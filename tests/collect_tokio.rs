@@ -1,5 +1,5 @@
-#![cfg(feature = "tokio-runtime")]
 //! What is told of a tokio runtime.
+#![cfg(feature = "tokio-runtime")]
 
 use std::sync::mpsc::channel;
 

@@ -192,6 +192,26 @@ mod tests {
         assert_eq!(parse(text.as_bytes()).unwrap_err(), "of another version");
     }
 
+    /// With the right header, so that more than that is looked at.
+    #[test]
+    fn fuzz_state_files() {
+        let (mut read, whole) = (0, written());
+        let body = whole.split(|byte| *byte == b'\n').nth(1).unwrap();
+        let words: [&[u8]; 10] =
+            [b"\"", b"[", b"{", b"}", b"]", b",", b"null", b"-1", b"1e999", b"\\ud800"];
+        crate::fuzz::fuzz("state files", |random| {
+            let body = random.input(&[body, b"[]"], &words);
+            let header = format!("{MAGIC} {VERSION} {} {:016x}\n", body.len(), checksum(&body));
+            let records = parse(&[header.as_bytes(), &body].concat());
+            for record in records.iter().flatten() {
+                let _ = ZScore::ewma(20).restore(&record.state);
+                read += 1;
+            }
+            let _ = parse(&random.input(&[&whole], &words));
+        });
+        assert!(read > 0);
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..300)) {

@@ -51,7 +51,8 @@ impl Facts {
     /// that is less.
     pub(crate) fn memory_limit(&self) -> Option<f64> {
         let limits = [Fact::MemoryLimit, Fact::MemoryTotal];
-        limits.into_iter().filter_map(|fact| self.find(fact)).min_by(f64::total_cmp)
+        let limits = limits.into_iter().filter_map(|fact| self.find(fact));
+        limits.filter(|bytes| *bytes > 0.0).min_by(f64::total_cmp)
     }
 
     fn share(&self, part: Fact, whole: Fact) -> Option<f64> {
@@ -76,5 +77,19 @@ impl Facts {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_memory_at_all_is_no_limit() {
+        let facts = Facts::default();
+        facts.set(Fact::MemoryTotal, Some(0.0));
+        assert_eq!(facts.memory_limit(), None);
+        facts.set(Fact::MemoryLimit, Some(64.0));
+        assert_eq!(facts.memory_limit(), Some(64.0));
     }
 }

@@ -33,6 +33,11 @@ const fn attribute(place: Place, file: &'static str, metric: Metric) -> Attribut
     Attribute { place, file, is_slow: false, metric, parse: number }
 }
 
+const fn temperature(label: &'static str, metric: Metric) -> Attribute {
+    let place = Place::Labelled(label);
+    Attribute { place, file: "input", is_slow: false, metric, parse: signed }
+}
+
 const fn slow(
     place: Place,
     file: &'static str,
@@ -56,10 +61,10 @@ static ATTRIBUTES: &[Attribute] = &[
     attribute(Place::Sensors, "power1_input", gauge("gpu_power_watts", MICRO)),
     attribute(Place::Sensors, "power1_cap", gauge("gpu_power_limit_watts", MICRO)),
     attribute(Place::Sensors, "energy1_input", real("gpu_energy_joules_total", MICRO)),
-    attribute(Place::Labelled("edge"), "input", gauge("gpu_temperature_celsius", MILLI)),
+    temperature("edge", gauge("gpu_temperature_celsius", MILLI)),
     // Accelerators without an edge sensor.
-    attribute(Place::Labelled("junction"), "input", gauge("gpu_temperature_celsius", MILLI)),
-    attribute(Place::Labelled("mem"), "input", gauge("gpu_memory_temperature_celsius", MILLI)),
+    temperature("junction", gauge("gpu_temperature_celsius", MILLI)),
+    temperature("mem", gauge("gpu_memory_temperature_celsius", MILLI)),
     attribute(Place::Sensors, "freq1_input", gauge("gpu_clock_sm_hertz", ONE)),
     attribute(Place::Sensors, "freq2_input", gauge("gpu_clock_memory_hertz", ONE)),
     slow(
@@ -241,8 +246,13 @@ fn read<'b>(file: &File, buffer: &'b mut [u8]) -> io::Result<Option<&'b str>> {
     Ok(text.and_then(|text| std::str::from_utf8(text).ok()).map(str::trim))
 }
 
+/// An integer, so that "inf" and "nan" are none; nor is there less than nothing of anything.
 fn number(text: &str) -> Option<f64> {
-    // As an integer, so that "inf" and "nan" are none.
+    text.parse::<u64>().ok().map(|number| number as f64)
+}
+
+/// But for temperatures.
+fn signed(text: &str) -> Option<f64> {
     text.parse::<i64>().ok().map(|number| number as f64)
 }
 
@@ -296,7 +306,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_is_read(text in ".*") {
-            proptest::prop_assert_eq!(number(&text).is_some(), text.parse::<i64>().is_ok());
+            proptest::prop_assert_eq!(signed(&text).is_some(), text.parse::<i64>().is_ok());
+            proptest::prop_assert!(number(&text).is_none_or(|number| number >= 0.0));
             let _ = generation(&text);
         }
     }

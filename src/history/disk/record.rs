@@ -210,6 +210,10 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::gorilla::Word;
+    use super::super::super::head::Head;
+    use super::super::super::rollup::KINDS;
+    use super::super::super::rows::RowHead;
     use super::*;
     use proptest::prelude::*;
 
@@ -228,6 +232,44 @@ mod tests {
             let (name, labels) = ("näme".to_owned(), "a=\"b\"".to_owned());
             assert_eq!(Identity::decode(&bytes), Some(Identity { name, labels, shape }));
         }
+    }
+
+    /// Rows as the file may have them: every kind, and every codec of a block.
+    fn written() -> Vec<Vec<u8>> {
+        let histogram = Shape::Histogram(Arc::new(Buckets::default()));
+        let (mut rows, mut head) = (RowHead::new(10, 4), Head::<1>::new(10));
+        for position in (10..40).filter(|position| position % 7 != 0) {
+            rows.push(position, &[position, position * 3, 5, position / 2]);
+            head.push(position, [position * position], [Word::Integer]);
+        }
+        let blocks = [rows.to_block(), head.to_block(), head.pack([Word::Integer])];
+        let mut rows: Vec<Vec<u8>> = blocks.iter().map(encode_block).collect();
+        rows.push(Identity::encode("latency", "a=\"b\"", &histogram));
+        rows.push(Identity::encode("requests", "", &Shape::Scalar(Measure::Counter)));
+        rows.push(encode_state(&[Rolling::default(); 2], Some(7)));
+        rows.push(encode_times(3, 9, [1, 5, 5, 900].into_iter()));
+        rows
+    }
+
+    #[test]
+    fn fuzz_records_of_the_history() {
+        let whole = written();
+        let seeds: Vec<&[u8]> = whole.iter().filter_map(|bytes| unsealed(bytes)).collect();
+        let words: [&[u8]; 5] = [&[0], &[0x7f], &[0xff; 9], &[0x80, 1], &[0; 8]];
+        let mut blocks = 0;
+        crate::fuzz::fuzz("records of the history", |random| {
+            // With the right checksum, so that more than that is looked at.
+            let bytes = sealed(random.input(&seeds, &words));
+            let _ = Identity::decode(&bytes);
+            let _ = (decode_state(&bytes), decode_times(&bytes));
+            let Some(block) = decode_block(&bytes) else { return };
+            let _ = block.positions().count() + block.memory();
+            let _ = (block.columns([Word::Integer]), block.columns(KINDS));
+            let _ = Head::resume(&block, [Word::Float]);
+            let _ = RowHead::resume(&block, 4);
+            blocks += 1;
+        });
+        assert!(blocks > 0);
     }
 
     proptest! {
