@@ -2,6 +2,7 @@
 //! Containers and odd machines from trees of files under `tests/data`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nissa::Registry;
@@ -258,6 +259,50 @@ fn a_process_that_moves_is_followed() {
     assert_eq!(seen.failed(), [""; 0]);
 }
 
+/// The kernel's own `/proc` mounted at a place of its own, as in a container that is shown the
+/// machine's: `/proc/self` is still this process, in its own namespaces.
+#[test]
+fn of_a_machine_elsewhere_the_groups_are_this_processes_own() {
+    let tree = Tree::elsewhere("own-groups");
+    // Other groups, where this process's own would be if the mounts were the machine's.
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let points = mounts.lines().filter(|line| line.contains(" - cgroup"));
+    for point in points.filter_map(|line| line.split(' ').nth(4)) {
+        let folder = tree.0.join(point.trim_start_matches('/'));
+        fs::create_dir_all(&folder).unwrap();
+        for limit in ["memory.max", "memory.limit_in_bytes"] {
+            fs::write(folder.join(limit), "4096\n").unwrap();
+        }
+    }
+    let container = |root: &Path| {
+        let seen = Seen::container(root);
+        let snapshot = seen.registry.snapshot();
+        let limit = snapshot.value("container_spec_memory_limit_bytes");
+        (seen.names(), limit, seen.failed())
+    };
+    assert_eq!(container(&tree.0), container(Path::new("/")));
+}
+
+#[test]
+fn of_a_machine_elsewhere_filesystems_are_those_mounted_below_it() {
+    let tree = Tree::elsewhere("filesystems");
+    let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    fs::create_dir_all(tree.0.join("dev")).unwrap();
+    if fs::read("/proc/1/mountinfo").is_err() || device(Path::new("/dev")) == device(&tree.0) {
+        return println!("skipped: the machine's /dev is not told from a folder");
+    }
+    let registry = Registry::new();
+    let mut runner = Runner::new(&registry);
+    let host = Host::default().machine(false).process(false).container(false);
+    runner.add(host.root(&tree.0).filesystems(["/dev"]));
+    runner.collect();
+    assert!(registry.snapshot().family("node_filesystem_size_bytes").is_none());
+    let errors = runner.errors();
+    let told: Vec<_> = errors.iter().map(|error| (&*error.source, error.count)).collect();
+    assert_eq!(told, [("mount", 1)]);
+    assert!(errors[0].error.starts_with("/dev is not mounted below "), "{}", errors[0].error);
+}
+
 /// A copy of a tree to change, removed when dropped.
 struct Tree(PathBuf);
 
@@ -266,6 +311,15 @@ impl Tree {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("collect-{name}"));
         let _ = fs::remove_dir_all(&root);
         copy(&data(of), &root);
+        Self(root)
+    }
+
+    /// A folder in which the kernel's own `/proc` is.
+    fn elsewhere(name: &str) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("collect-{name}"));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).unwrap();
+        std::os::unix::fs::symlink("/proc", root.join("proc")).unwrap();
         Self(root)
     }
 

@@ -197,7 +197,41 @@ fn one_that_panics_is_called_less_and_less_and_forgiven() {
     assert_eq!((&*errors[0].source, &*errors[0].error, errors[0].count), ("panic", "call 20", 20));
 }
 
-/// As the wrapper of NVIDIA's library does if that is only half there.
+/// What it last showed would stand there for as long as it is left alone.
+#[test]
+fn what_a_collector_that_panics_has_shown_is_absent_until_it_is_called_again() {
+    struct Queue(Option<Observed<f64>>, u32);
+
+    impl Collector for Queue {
+        fn name(&self) -> &str {
+            "queue"
+        }
+
+        fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
+            let depth = self.0.get_or_insert_with(|| registry.observed_gauge("depth", &[]));
+            self.1 += 1;
+            assert!(self.1 != 2, "as the test wants it");
+            depth.set(f64::from(self.1));
+            Ok(())
+        }
+
+        fn clear(&mut self) {
+            self.0 = None;
+            assert!(self.1 != 2, "and again");
+        }
+    }
+
+    let registry = Registry::new();
+    let mut runner = Runner::new(&registry);
+    runner.add(Queue(None, 0));
+    let depths = (0..3).map(|at| {
+        runner.tick(seconds(at));
+        value(&registry, "depth", &[])
+    });
+    assert_eq!(depths.collect::<Vec<_>>(), [Some(1.0), None, Some(3.0)]);
+    assert_eq!(runner.errors()[0].source, "panic");
+}
+
 /// An error that cannot even be written.
 #[derive(Debug)]
 struct Unspeakable;
@@ -223,6 +257,7 @@ fn an_error_that_panics_when_written_is_a_failure_like_any() {
     assert_eq!(runner.errors()[0].error, "an error that panics when written");
 }
 
+/// As the wrapper of NVIDIA's library does if that is only half there.
 #[test]
 fn one_that_panics_as_it_is_dropped_is_let_go_of() {
     struct Bomb(Observed<f64>);

@@ -12,8 +12,10 @@ use crate::registry::Registry;
 /// own, as every collector has that is given to the builder by itself.
 ///
 /// What it cannot read belongs into the [`Failures`] it returns, by source, and out of the output:
-/// figures held as [`Observed`](crate::Observed) can be cleared. A panic is caught and counted, and
-/// the collector is called again later, each time twice as late, up to five minutes.
+/// figures held as [`Observed`](crate::Observed) can be cleared. A panic is caught and counted, the
+/// collector is [cleared](Self::clear), and called again later, each time twice as late, up to five
+/// minutes. While a call hangs its figures stay what they were: nobody else can reach them. Who
+/// reads something that may hang alerts on `nissa_collector_last_success_timestamp_seconds`.
 ///
 /// ```
 /// use nissa::collect::{Collector, Failures, Runner};
@@ -31,6 +33,10 @@ use crate::registry::Registry;
 ///         gauge.clear();
 ///         gauge.set("256".parse()?);
 ///         Ok(())
+///     }
+///
+///     fn clear(&mut self) {
+///         self.0 = None;
 ///     }
 /// }
 ///
@@ -51,4 +57,9 @@ pub trait Collector: Send {
 
     /// Reads everything and sets the metrics. What could be read is set even if the rest failed.
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures>;
+
+    /// Takes everything out of the output, and begins anew at the next call. Called when
+    /// `collect` has panicked, since what it last showed would stand there until it is called
+    /// again; so it finds the collector as the panic left it. Does nothing unless it is written.
+    fn clear(&mut self) {}
 }

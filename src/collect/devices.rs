@@ -1,7 +1,14 @@
 //! Series by device: made when a device is first seen, gone when it is.
 
+use super::Failures;
+use crate::registry::Observed;
+
 /// More devices than this are left out: whoever has as many has made them up.
 const MOST: usize = 2_000;
+
+/// A registry that was full may have room again; devices whose series it refused ask this often,
+/// in readings of the list.
+const RETRY: u32 = 10;
 
 /// Devices in the order the kernel lists them.
 #[derive(Debug)]
@@ -9,6 +16,9 @@ pub(crate) struct Devices<S> {
     list: Vec<Device<S>>,
     /// Where the next one is expected: where it was the last time.
     next: usize,
+    /// Readings of the list.
+    readings: u32,
+    left_out: usize,
 }
 
 #[derive(Debug)]
@@ -18,13 +28,38 @@ struct Device<S> {
     series: S,
 }
 
-impl<S> Default for Devices<S> {
-    fn default() -> Self {
-        Self { list: Vec::new(), next: 0 }
+/// What is shown of a device.
+pub(crate) trait Series {
+    /// Whether the registry had no room for any of it.
+    fn is_refused(&self) -> bool;
+}
+
+impl<T> Series for Observed<T> {
+    fn is_refused(&self) -> bool {
+        self.is_noop()
     }
 }
 
-impl<S> Devices<S> {
+impl<S: Series, const N: usize> Series for [S; N] {
+    fn is_refused(&self) -> bool {
+        self.iter().any(S::is_refused)
+    }
+}
+
+/// A device of which nothing is to be shown has been refused nothing.
+impl<S: Series> Series for Option<S> {
+    fn is_refused(&self) -> bool {
+        self.as_ref().is_some_and(S::is_refused)
+    }
+}
+
+impl<S> Default for Devices<S> {
+    fn default() -> Self {
+        Self { list: Vec::new(), next: 0, readings: 0, left_out: 0 }
+    }
+}
+
+impl<S: Series> Devices<S> {
     /// What is shown of this device; made if it is new.
     pub(crate) fn find(&mut self, name: &[u8], make: impl FnOnce(&str) -> S) -> Option<&mut S> {
         let expected = self.list.get(self.next).is_some_and(|device| *device.name == *name);
@@ -34,24 +69,42 @@ impl<S> Devices<S> {
         };
         let index = match found {
             Some(index) => index,
-            None if self.list.len() >= MOST => return None,
+            None if self.list.len() >= MOST => {
+                self.left_out += 1;
+                return None;
+            }
             None => {
                 let series = make(&String::from_utf8_lossy(name));
                 self.list.push(Device { name: name.into(), seen: true, series });
-                self.list.len() - 1
+                self.next = self.list.len();
+                return self.list.last_mut().map(|device| &mut device.series);
             }
         };
         self.next = index + 1;
         let device = self.list.get_mut(index)?;
         device.seen = true;
+        if self.readings % RETRY == 0 && device.series.is_refused() {
+            device.series = make(&String::from_utf8_lossy(name));
+        }
         Some(&mut device.series)
     }
+}
 
+impl<S> Devices<S> {
     /// Lets go of the devices that were not asked for since the last time. To be called when a
     /// list has been gone through.
     pub(crate) fn forget_unseen(&mut self) {
         self.next = 0;
+        self.readings = self.readings.wrapping_add(1);
         self.list.retain_mut(|device| std::mem::take(&mut device.seen));
+    }
+
+    /// Says of how many devices nothing was shown since the last time.
+    pub(crate) fn report_left_out(&mut self, source: &'static str, failures: &mut Failures) {
+        let left_out = std::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            failures.add(source, format!("{left_out} beyond the first {MOST} are left out"));
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -63,6 +116,13 @@ impl<S> Devices<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Registry;
+
+    impl Series for String {
+        fn is_refused(&self) -> bool {
+            false
+        }
+    }
 
     fn list(devices: &mut Devices<String>, names: &[&str]) -> Vec<String> {
         for name in names {
@@ -84,12 +144,34 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_devices() {
+    fn there_is_an_end_to_devices_and_it_is_told() {
         let mut devices = Devices::default();
-        let made =
-            (0..MOST + 5).filter(|n| devices.find(n.to_string().as_bytes(), drop_name).is_some());
+        let made = (0..MOST + 5)
+            .filter(|n| devices.find(n.to_string().as_bytes(), str::to_owned).is_some());
         assert_eq!(made.count(), MOST);
+        let mut failures = Failures::new();
+        devices.report_left_out("net_dev_limit", &mut failures);
+        devices.report_left_out("net_dev_limit", &mut failures);
+        assert_eq!(failures.to_string(), "net_dev_limit: 5 beyond the first 2000 are left out");
     }
 
-    fn drop_name(_: &str) {}
+    #[test]
+    fn a_device_that_was_refused_is_shown_once_there_is_room() {
+        let registry = Registry::builder().series_per_family(1).build();
+        let mut devices = Devices::default();
+        let mut read = |names: &[&str]| {
+            for name in names {
+                let make = |name: &str| registry.observed_gauge("up", &[("device", name)]);
+                devices.find(name.as_bytes(), make).unwrap().set(1.0);
+            }
+            devices.forget_unseen();
+            let of = |name| registry.snapshot().get("up", &[("device", name)]).is_some();
+            (of("a"), of("b"))
+        };
+        assert_eq!(read(&["a", "b"]), (true, false));
+        // Its place is given back when the output is next read.
+        assert_eq!(read(&["b"]), (false, false));
+        let shown = (0..=RETRY).map(|_| read(&["b"])).find(|(_, b)| *b);
+        assert_eq!(shown, Some((false, true)));
+    }
 }

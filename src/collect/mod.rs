@@ -24,6 +24,8 @@ mod figure;
 #[cfg(feature = "gpu")]
 mod gpu;
 #[cfg(feature = "host")]
+mod hanging;
+#[cfg(feature = "host")]
 mod host;
 #[cfg(all(feature = "host", target_os = "linux"))]
 mod linux;

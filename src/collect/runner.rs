@@ -171,6 +171,8 @@ impl Slot {
                 self.report(failures, registry, errors, unix);
                 // A payload's destructor may panic as well.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+                // What it last showed is not so any more; absent, until it is called again.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.collector.clear()));
             }
         }
         end
@@ -271,4 +273,61 @@ fn describe(registry: &Registry) {
         None,
         "Calls that were due and left out because the collector was late.",
     );
+}
+
+#[cfg(all(test, feature = "host"))]
+mod tests {
+    use super::*;
+    use crate::collect::Host;
+    use crate::health;
+
+    /// One of ours, as it would be if it panicked when told to.
+    struct Shaky(Box<dyn Collector>, u32);
+
+    impl Collector for Shaky {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+
+        fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
+            self.1 += 1;
+            let outcome = self.0.collect(registry);
+            assert!(self.1 != 2, "as the test wants it");
+            outcome
+        }
+
+        fn clear(&mut self) {
+            self.0.clear();
+        }
+    }
+
+    #[test]
+    fn what_our_own_collectors_showed_goes_with_their_panics_and_comes_back() {
+        for portable in [false, true] {
+            let host = Host::default().portable(portable).filesystems(["/"]).per_core(true);
+            let health = health::Health::new();
+            health.add_source(host.health());
+            let registry = Registry::new();
+            let mut runner = Runner::new(&registry);
+            for collector in Collectors::from(host).threads.into_iter().flatten() {
+                runner.add(Shaky(collector, 0));
+            }
+            let mut shown = || {
+                runner.collect();
+                let families = registry.snapshot();
+                let names = families.families().map(|family| family.name().to_owned());
+                let names: Vec<_> = names.filter(|name| !name.starts_with("nissa_")).collect();
+                (names, health.report().resources().count())
+            };
+            let before = shown();
+            assert!(before.0.len() > 20 && before.1 >= 3, "{before:?}");
+            assert_eq!(shown(), (Vec::new(), 0));
+            let after = shown();
+            assert_eq!(after.0, before.0);
+            assert_eq!(
+                runner.errors().iter().filter(|error| error.source == "panic").count(),
+                runner.slots.len()
+            );
+        }
+    }
 }

@@ -118,6 +118,11 @@ impl Collector for TokioRuntime {
         }
         Ok(())
     }
+
+    fn clear(&mut self) {
+        self.gauges = None;
+        self.workers.clear();
+    }
 }
 
 #[cfg(target_has_atomic = "64")]

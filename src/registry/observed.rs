@@ -88,6 +88,12 @@ impl<T> Observed<T> {
         }
     }
 
+    /// Whether it shows nothing, whatever it is set to: the registry had no room for it.
+    #[allow(dead_code, reason = "feature `host` is who asks")]
+    pub(crate) fn is_noop(&self) -> bool {
+        self.series.is_none()
+    }
+
     fn to(series: Option<(Arc<Family>, Entry)>) -> Self {
         let Some((family, entry)) = series else { return Self::noop() };
         let is_gauge = matches!(family.descriptor.layout, cells::Layout::Gauge);

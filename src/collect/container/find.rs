@@ -6,6 +6,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::collect::Failures;
 use crate::collect::host::mounts::{self, Mount};
 use crate::collect::linux::scan::lines;
 
@@ -39,24 +40,33 @@ impl Group {
 
 /// The groups, by what `/proc/self/cgroup` and `/proc/self/mountinfo` say; mount points are taken
 /// to lie under `root`.
-pub(crate) fn find(root: &Path, cgroup: &[u8], mountinfo: &[u8]) -> Groups {
+pub(crate) fn find(
+    root: &Path,
+    cgroup: &[u8],
+    mountinfo: &[u8],
+    failures: &mut Failures,
+) -> Groups {
     let mounts: Vec<Mount<'_>> = mounts::parse(mountinfo).collect();
-    let unified = memberships(cgroup).find(|(controllers, _)| controllers.is_empty()).and_then(
-        |(_, path)| {
-            let mount = mounts.iter().find(|mount| mount.kind == "cgroup2")?;
-            group(root, mount, path)
-        },
-    );
-    let of = |controller: &str| {
+    // Of one version and, in the first, with this controller.
+    let of = |kind: &str, controller: Option<&str>| -> Vec<&Mount<'_>> {
+        let has = |options: &str| {
+            controller.is_none_or(|wanted| options.split(',').any(|known| known == wanted))
+        };
+        let is_seen = |mount: &&Mount<'_>| {
+            mounts::of_path(&mounts, Path::new(&*mount.point)).is_some_and(|top| top == *mount)
+        };
+        mounts.iter().filter(|it| it.kind == kind && has(it.options)).filter(is_seen).collect()
+    };
+    let mut found = |mounts: Vec<&Mount<'_>>, path: &str| {
+        failures.check("cgroup", group(root, &mounts, path)).flatten()
+    };
+    let unified = memberships(cgroup)
+        .find(|(controllers, _)| controllers.is_empty())
+        .and_then(|(_, path)| found(of("cgroup2", None), path));
+    let mut of = |controller: &str| {
         let first = memberships(cgroup)
             .find(|(controllers, _)| controllers.split(',').any(|known| known == controller))
-            .and_then(|(_, path)| {
-                let mount = mounts.iter().find(|mount| {
-                    let options = &mount.options;
-                    mount.kind == "cgroup" && options.split(',').any(|known| known == controller)
-                })?;
-                group(root, mount, path)
-            });
+            .and_then(|(_, path)| found(of("cgroup", Some(controller)), path));
         first.or_else(|| unified.clone())
     };
     Groups {
@@ -79,13 +89,30 @@ fn memberships(cgroup: &[u8]) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-fn group(root: &Path, mount: &Mount<'_>, path: &str) -> Option<Group> {
-    let top = under(root, Path::new(&*mount.point))?;
-    // A container without a namespace of its own sees the machine's path and its own mount.
-    let inside = Path::new(path).strip_prefix(&*mount.root).ok();
-    let folder = inside.and_then(|inside| under(&top, inside)).filter(|folder| folder.is_dir());
-    let unified = mount.kind == "cgroup2";
-    Some(Group { folder: folder.unwrap_or_else(|| top.clone()), top, unified })
+/// The group of this path, as one of these mounts shows it: of several that do the one which shows
+/// most of the groups above, for any of them may set a limit.
+///
+/// A group that none shows lies outside of what was mounted; the top of that counts for it, being
+/// what a container is given to see. Where different parts are mounted nobody can tell which.
+fn group(root: &Path, mounts: &[&Mount<'_>], path: &str) -> Result<Option<Group>, String> {
+    let top = |mount: &Mount<'_>| under(root, Path::new(&*mount.point));
+    let shows = |mount: &Mount<'_>| {
+        // A container without a namespace of its own sees the machine's path and its own mount.
+        let inside = Path::new(path).strip_prefix(&*mount.root).ok()?;
+        under(&top(mount)?, inside).filter(|folder| folder.is_dir())
+    };
+    let depth = |mount: &Mount<'_>| Path::new(&*mount.root).components().count();
+    let unified = |mount: &Mount<'_>| mount.kind == "cgroup2";
+    let shown = mounts.iter().filter_map(|mount| Some((mount, shows(mount)?)));
+    if let Some((mount, folder)) = shown.min_by_key(|(mount, _)| depth(mount)) {
+        return Ok(top(mount).map(|top| Group { folder, top, unified: unified(mount) }));
+    }
+    let Some(first) = mounts.first() else { return Ok(None) };
+    if mounts.iter().any(|mount| mount.root != first.root) {
+        return Err(format!("none of {} mounts of {} shows {path}", mounts.len(), first.kind));
+    }
+    let group = |top: PathBuf| Group { folder: top.clone(), top, unified: unified(first) };
+    Ok(top(first).map(group))
 }
 
 /// The path below `root`; `None` if it leads out of it, as the path of a group does that lies above
@@ -114,6 +141,13 @@ mod tests {
             std::fs::create_dir_all(root.join(folder)).unwrap();
         }
         root
+    }
+
+    fn find(root: &Path, cgroup: &[u8], mountinfo: &[u8]) -> Groups {
+        let mut failures = Failures::new();
+        let groups = super::find(root, cgroup, mountinfo, &mut failures);
+        assert!(failures.is_empty(), "{failures}");
+        groups
     }
 
     const V2: &str = "35 25 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
@@ -153,6 +187,37 @@ mod tests {
         std::fs::remove_dir_all(root).unwrap();
     }
 
+    /// As of Docker in Docker, or of a container that is shown the machine's groups beside its own.
+    #[test]
+    fn of_several_mounts_the_one_that_shows_most_above_the_group_counts() {
+        let root = scratch("several", &["own", "all/docker/abc", "other", "sys/hidden"]);
+        let mounts = "1 0 0:1 / / rw - ext4 x rw\n\
+            2 1 0:9 /docker/xyz /other rw - cgroup2 x rw\n\
+            3 1 0:9 /docker/abc /own rw - cgroup2 x rw\n\
+            4 1 0:9 / /all rw - cgroup2 x rw\n";
+        let groups = find(&root, b"0::/docker/abc\n", mounts.as_bytes());
+        let group = groups.unified.unwrap();
+        assert_eq!(group.folder, root.join("all/docker/abc"));
+        assert_eq!(group.and_above().count(), 3);
+        // What shows the group counts though it shows little, and what is covered does not.
+        let covered = mounts.to_owned() + "5 4 0:2 / /all rw - tmpfs x rw\n";
+        let groups = find(&root, b"0::/docker/abc\n", covered.as_bytes());
+        assert_eq!(groups.unified.unwrap().folder, root.join("own"));
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_group_that_may_be_any_of_several_is_none_and_said_to_be() {
+        let root = scratch("any", &["a", "b"]);
+        let mounts =
+            "2 1 0:9 /docker/x /a rw - cgroup2 x rw\n3 1 0:9 /docker/y /b rw - cgroup2 x rw\n";
+        let mut failures = Failures::new();
+        let groups = super::find(&root, b"0::/\n", mounts.as_bytes(), &mut failures);
+        assert_eq!(groups, Groups::default());
+        assert_eq!(failures.to_string(), "cgroup: none of 2 mounts of cgroup2 shows /");
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
     #[test]
     fn without_mounts_or_paths_there_are_no_groups() {
         assert_eq!(find(Path::new("/"), b"0::/\n", b""), Groups::default());
@@ -165,7 +230,8 @@ mod tests {
             text in "(0|4|:|memory|/|\\.\\.|a|\n){0,20}")
         {
             for text in [&*cgroup, text.as_bytes()] {
-                let groups = find(Path::new("/no/such/root"), text, V2.as_bytes());
+                let root = Path::new("/no/such/root");
+                let groups = super::find(root, text, V2.as_bytes(), &mut Failures::new());
                 if let Some(group) = groups.unified {
                     prop_assert!(group.folder.starts_with("/no/such/root"));
                 }

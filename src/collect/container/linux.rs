@@ -1,6 +1,5 @@
 //! The container's control groups, read at intervals.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::figures::*;
@@ -15,7 +14,7 @@ use crate::collect::host::figures::{
 };
 use crate::collect::host::pressure::Pressure;
 use crate::collect::linux::scan::values;
-use crate::collect::linux::{Buffer, HeldFile, Place, SharedBuffer, Source, Watched};
+use crate::collect::linux::{Buffer, HeldFile, Place, Root, SharedBuffer, Source, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::Registry;
 
@@ -27,7 +26,7 @@ const TICKS: f64 = 100.0;
 
 /// Reads the groups this process is in.
 pub(crate) struct Cgroups {
-    root: PathBuf,
+    root: Root,
     interval: Duration,
     facts: Facts,
     buffer: SharedBuffer,
@@ -62,7 +61,7 @@ impl Cgroups {
     pub(crate) fn new(place: &Place<'_>) -> Self {
         let Place { root, interval, facts, buffer } = *place;
         Self {
-            root: root.to_owned(),
+            root: Root::new(root),
             interval,
             facts: facts.clone(),
             buffer: buffer.clone(),
@@ -82,15 +81,23 @@ impl Cgroups {
             return;
         }
         self.chosen_by = cgroup.to_vec();
+        drop(buffer);
         let mounts = std::fs::read(self.root.join("proc/self/mountinfo"));
         let mounts = failures.check("mountinfo", mounts).unwrap_or_default();
         let meminfo = std::fs::read(self.root.join("proc/meminfo")).unwrap_or_default();
         let [machine] = values(&meminfo, ["MemTotal"]);
-        let groups = find::find(&self.root, &self.chosen_by, &mounts);
+        let groups = find::find(self.root.of_own_mounts(), &self.chosen_by, &mounts, failures);
+        self.forget();
+        self.files = Files::new(&groups, machine.map(|kib| kib.saturating_mul(1024)), &self.facts);
+    }
+}
+
+impl Cgroups {
+    fn forget(&mut self) {
+        self.files = Files::default();
         for fact in [Fact::MemoryLimit, Fact::WorkingSet] {
             self.facts.set(fact, None);
         }
-        self.files = Files::new(&groups, machine.map(|kib| kib.saturating_mul(1024)), &self.facts);
     }
 }
 
@@ -128,6 +135,13 @@ impl Collector for Cgroups {
             }
         }
         failures.into_result()
+    }
+
+    /// What is shown goes with the files that tell it.
+    fn clear(&mut self) {
+        self.forget();
+        self.chosen_by.clear();
+        self.calls = 0;
     }
 }
 

@@ -211,6 +211,10 @@ impl Collector for Gpu {
         });
         fleet.round()
     }
+
+    fn clear(&mut self) {
+        self.fleet = None;
+    }
 }
 
 impl fmt::Debug for Gpu {

@@ -1,7 +1,8 @@
 //! `/proc/stat`: processor time, context switches, forks, what runs.
 
 use super::figures::{BLOCKED, BOOT, CPU_SECONDS, FORKS, RUNNING, SWITCHES};
-use crate::collect::devices::Devices;
+use crate::collect::Failures;
+use crate::collect::devices::{Devices, Series};
 use crate::collect::facts::{Fact, Facts};
 use crate::collect::linux::Source;
 use crate::collect::linux::scan::{fields, lines, number, split_once};
@@ -94,6 +95,10 @@ impl Source for Cpu {
         true
     }
 
+    fn report_left_out(&mut self, failures: &mut Failures) {
+        self.cores.report_left_out("cores_limit", failures);
+    }
+
     fn clear(&mut self) {
         self.facts.set(Fact::CpuBusy, None);
         self.all = None;
@@ -124,6 +129,12 @@ impl Modes {
             }
             series.set(*last as f64 / TICKS);
         }
+    }
+}
+
+impl Series for Modes {
+    fn is_refused(&self) -> bool {
+        self.series.is_refused()
     }
 }
 

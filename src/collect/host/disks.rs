@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::figures::{DISK_COUNTS, DISK_SECONDS};
-use crate::collect::devices::Devices;
+use crate::collect::Failures;
+use crate::collect::devices::{Devices, Series};
 use crate::collect::linux::Source;
 use crate::collect::linux::scan::{fields, lines, number};
 use crate::registry::{Observed, Registry};
@@ -54,6 +55,10 @@ impl Source for Disks {
         understood
     }
 
+    fn report_left_out(&mut self, failures: &mut Failures) {
+        self.devices.report_left_out("diskstats_limit", failures);
+    }
+
     fn clear(&mut self) {
         self.devices.clear();
     }
@@ -66,6 +71,12 @@ impl Disk {
             counts: DISK_COUNTS.map(|figure| figure.count(registry, &labels)),
             seconds: DISK_SECONDS.map(|figure| figure.number(registry, &labels)),
         }
+    }
+}
+
+impl Series for Disk {
+    fn is_refused(&self) -> bool {
+        self.counts.is_refused() || self.seconds.is_refused()
     }
 }
 

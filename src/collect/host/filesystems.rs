@@ -6,53 +6,40 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::statvfs::{Statvfs, statvfs};
 
 use super::figures::FILESYSTEM;
-use super::mounts::{self, Mount};
-use crate::clock;
+use super::places::{Only, Place, Places};
 use crate::collect::devices::Devices;
 use crate::collect::facts::{Fact, Facts};
-use crate::collect::linux::{Buffer, HeldFile};
+use crate::collect::hanging::{Clear, MayHang, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
 use crate::sync::Mutex;
 
-/// Longer than any disk that is well takes.
-const HUNG: Duration = Duration::from_secs(30);
-
-/// Which of the chosen paths a collector looks at.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Only {
-    Local,
-    MayHang,
-}
-
 pub(crate) struct Filesystems {
-    root: PathBuf,
-    paths: Vec<PathBuf>,
-    only: Only,
     interval: Duration,
-    buffer: Buffer,
-    mountinfo: HeldFile,
-    /// The table the mounts were chosen by, which seldom changes.
-    table: Vec<u8>,
+    places: Places,
     chosen: Vec<Chosen>,
-    shown: Shown,
+    shown: MayHang<Shown>,
 }
 
-/// A mount that is asked.
 struct Chosen {
-    point: String,
-    kind: String,
-    path: PathBuf,
+    place: Place,
+    /// Point and type: another filesystem at the same point is another one.
+    key: Vec<u8>,
 }
 
-/// What is shown of them. Locked for a moment only, never while a filesystem is asked.
-#[derive(Clone)]
-pub(crate) struct Shown(Arc<Mutex<State>>);
+/// What is shown of them.
+struct Shown {
+    all: Fullest,
+    /// Where in `all` this one's share stands.
+    place: usize,
+    mounts: Devices<[Observed<f64>; FILESYSTEM.len()]>,
+    fullest: Option<f64>,
+}
 
 /// The fullest filesystem of all, whichever thread asks it.
 #[derive(Clone)]
@@ -60,16 +47,6 @@ pub(crate) struct Fullest {
     facts: Facts,
     /// Each thread's own.
     shares: Arc<Mutex<Vec<Option<f64>>>>,
-}
-
-struct State {
-    all: Fullest,
-    /// Where in `all` this one's share stands.
-    place: usize,
-    mounts: Devices<[Observed<f64>; FILESYSTEM.len()]>,
-    fullest: Option<f64>,
-    /// When a filesystem was asked that has not answered yet.
-    asked: Option<Instant>,
 }
 
 impl Filesystems {
@@ -80,43 +57,15 @@ impl Filesystems {
         interval: Duration,
         all: &Fullest,
     ) -> Self {
-        Self {
-            root: root.to_owned(),
-            paths,
-            only,
-            interval,
-            buffer: Buffer::new(),
-            mountinfo: HeldFile::records(root.join("proc/self/mountinfo")),
-            table: Vec::new(),
-            chosen: Vec::new(),
-            shown: Shown::new(all),
-        }
-    }
-
-    /// Chooses the mounts that the paths are on, each once.
-    fn choose(&mut self, failures: &mut Failures) {
-        let read = failures.check("mountinfo", self.mountinfo.read(&mut self.buffer));
-        let table = read.flatten().unwrap_or_default();
-        if table == self.table {
-            return;
-        }
-        self.chosen.clear();
-        let mounts: Vec<Mount<'_>> = mounts::parse(table).collect();
-        for path in &self.paths {
-            let Some(mount) = mounts::of_path(&mounts, path) else { continue };
-            let wanted = mounts::may_hang(mount.kind) == (self.only == Only::MayHang);
-            if wanted && !self.chosen.iter().any(|there| there.point == *mount.point) {
-                let path = self.root.join(mount.point.trim_start_matches('/'));
-                let (point, kind) = (mount.point.into_owned(), mount.kind.to_owned());
-                self.chosen.push(Chosen { point, kind, path });
-            }
-        }
-        self.table = table.to_vec();
+        let places = Places::new(root, paths, only);
+        let (all, place) = (all.clone(), all.add());
+        let shown = Shown { all, place, mounts: Devices::default(), fullest: None };
+        Self { interval, places, chosen: Vec::new(), shown: MayHang::new(shown) }
     }
 
     /// For the thread that looks whether this one hangs.
-    pub(crate) fn shown(&self) -> Shown {
-        self.shown.clone()
+    pub(crate) fn watched(&self) -> Box<dyn Watched> {
+        self.shown.watched()
     }
 }
 
@@ -131,40 +80,66 @@ impl Collector for Filesystems {
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
         let mut failures = Failures::new();
-        self.buffer.begin();
-        self.choose(&mut failures);
-        self.shown.0.lock().fullest = None;
+        if let Some(places) = self.shown.ask(|| self.places.choose(&mut failures)) {
+            self.chosen = places.into_iter().map(Chosen::new).collect();
+        }
+        self.shown.lock().shown.fullest = None;
         for mount in &self.chosen {
-            self.shown.0.lock().asked = Some(clock::now());
-            let told = statvfs(&mount.path);
-            let mut shown = self.shown.0.lock();
-            shown.asked = None;
-            match told {
-                Ok(told) => shown.show(mount, &told, registry),
-                Err(error) => failures.add("statvfs", format!("{}: {error}", mount.path.display())),
+            let path = &mount.place.path;
+            match self.shown.ask(|| statvfs(path)) {
+                Ok(told) => self.shown.lock().shown.show(mount, &told, registry),
+                Err(error) => failures.add("statvfs", format!("{}: {error}", path.display())),
             }
         }
-        let mut shown = self.shown.0.lock();
-        shown.mounts.forget_unseen();
-        shown.all.set(shown.place, shown.fullest);
+        self.shown.lock().shown.conclude(&mut failures);
         failures.into_result()
+    }
+
+    fn clear(&mut self) {
+        self.shown.clear();
+    }
+}
+
+impl Chosen {
+    fn new(place: Place) -> Self {
+        let key = [place.point.as_bytes(), b"\0", place.kind.as_bytes()].concat();
+        Self { place, key }
     }
 }
 
 impl Shown {
-    fn new(all: &Fullest) -> Self {
-        let (all, place) = (all.clone(), all.add());
-        let state = State { all, place, mounts: Devices::default(), fullest: None, asked: None };
-        Self(Arc::new(Mutex::new(state)))
+    fn show(&mut self, mount: &Chosen, told: &Statvfs, registry: &Registry) {
+        let Place { point, kind, .. } = &mount.place;
+        let make = |_: &str| {
+            let labels = [("fstype", &**kind), ("mountpoint", &**point)];
+            FILESYSTEM.map(|figure| figure.number(registry, &labels))
+        };
+        let block = told.fragment_size() as f64;
+        let [size, avail, free] =
+            [told.blocks(), told.blocks_available(), told.blocks_free()].map(|n| n as f64 * block);
+        let values = [size, avail, free, told.files() as f64, told.files_free() as f64];
+        let Some(series) = self.mounts.find(&mount.key, make) else { return };
+        for (series, value) in series.iter().zip(values) {
+            series.set(value);
+        }
+        // As df counts: what the administrator keeps is nobody's.
+        let used = size - free;
+        if used + avail > 0.0 {
+            self.fullest = Some((used / (used + avail)).max(self.fullest.unwrap_or(0.0)));
+        }
     }
 
-    /// Takes everything out of the output if a filesystem has not answered for long.
-    pub(crate) fn clear_if_hung(&self) {
-        let mut state = self.0.lock();
-        if state.asked.is_some_and(|asked| clock::since(asked) > HUNG) {
-            state.mounts.clear();
-            state.all.set(state.place, None);
-        }
+    fn conclude(&mut self, failures: &mut Failures) {
+        self.mounts.forget_unseen();
+        self.mounts.report_left_out("mount_limit", failures);
+        self.all.set(self.place, self.fullest);
+    }
+}
+
+impl Clear for Shown {
+    fn clear(&mut self) {
+        self.mounts.clear();
+        self.all.set(self.place, None);
     }
 }
 
@@ -189,93 +164,64 @@ impl Fullest {
     }
 }
 
-impl State {
-    fn show(&mut self, mount: &Chosen, told: &Statvfs, registry: &Registry) {
-        let make = |point: &str| {
-            let labels = [("fstype", &*mount.kind), ("mountpoint", point)];
-            FILESYSTEM.map(|figure| figure.number(registry, &labels))
-        };
-        let block = told.fragment_size() as f64;
-        let [size, avail, free] =
-            [told.blocks(), told.blocks_available(), told.blocks_free()].map(|n| n as f64 * block);
-        let values = [size, avail, free, told.files() as f64, told.files_free() as f64];
-        let Some(series) = self.mounts.find(mount.point.as_bytes(), make) else { return };
-        for (series, value) in series.iter().zip(values) {
-            series.set(value);
-        }
-        // As df counts: what the administrator keeps is nobody's.
-        let used = size - free;
-        if used + avail > 0.0 {
-            self.fullest = Some((used / (used + avail)).max(self.fullest.unwrap_or(0.0)));
-        }
-    }
-}
-
-/// A collector in another thread, which looks each time whether a filesystem hangs.
-pub(crate) struct Watching {
-    collector: Box<dyn Collector>,
-    shown: Vec<Shown>,
-}
-
-impl Watching {
-    pub(crate) fn new(collector: Box<dyn Collector>, shown: Vec<Shown>) -> Self {
-        Self { collector, shown }
-    }
-}
-
-impl Collector for Watching {
-    fn name(&self) -> &str {
-        self.collector.name()
-    }
-
-    fn interval(&self) -> Duration {
-        self.collector.interval()
-    }
-
-    fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
-        self.shown.iter().for_each(Shown::clear_if_hung);
-        self.collector.collect(registry)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-    use crate::collect::probe::value;
+
+    fn local(root: &Path, paths: &[&str], facts: &Facts) -> Filesystems {
+        let paths = paths.iter().map(PathBuf::from).collect();
+        Filesystems::new(root, paths, Only::Local, Duration::from_secs(1), &Fullest::new(facts))
+    }
+
+    /// Point, type and size of each that is shown.
+    fn shown(registry: &Registry) -> Vec<(String, String, f64)> {
+        let snapshot = registry.snapshot();
+        let Some(sizes) = snapshot.family("node_filesystem_size_bytes") else { return Vec::new() };
+        let label = |series: &crate::snapshot::Series<'_>, name| {
+            series.label(name).unwrap_or_default().into_owned()
+        };
+        let series = sizes.series().map(|series| {
+            let size = series.value().as_f64().unwrap();
+            (label(&series, "mountpoint"), label(&series, "fstype"), size)
+        });
+        series.collect()
+    }
 
     #[test]
-    fn what_hangs_is_out_of_the_output() {
-        let registry = Registry::new();
-        let facts = Facts::default();
-        let paths = vec!["/".into(), "/proc/self".into(), "relative".into()];
-        let every = Duration::from_secs(1);
-        let mut disks =
-            Filesystems::new(Path::new("/"), paths, Only::Local, every, &Fullest::new(&facts));
+    fn each_filesystem_is_shown_once_and_goes_when_asked_to() {
+        let (registry, facts) = (Registry::new(), Facts::default());
+        let mut disks = local(Path::new("/"), &["/", "/proc/self"], &facts);
         disks.collect(&registry).unwrap();
-        let sizes = registry.snapshot();
-        let sizes = sizes.family("node_filesystem_size_bytes").unwrap();
-        let size = |point: &str| {
-            let mut series = sizes.series();
-            series
-                .find(|series| series.label("mountpoint").as_deref() == Some(point))?
-                .value()
-                .as_f64()
-        };
-        assert!(size("/").unwrap() > 0.0);
-        assert_eq!(size("/proc"), Some(0.0));
+        let all = shown(&registry);
+        let points: Vec<&str> = all.iter().map(|(point, ..)| &**point).collect();
+        assert_eq!(points, ["/", "/proc"]);
+        assert!(all[0].2 > 0.0 && all[1].2 == 0.0, "{all:?}");
         assert!((0.0..=1.0).contains(&facts.find(Fact::DiskUsed).unwrap()));
-
-        let shown = disks.shown();
-        shown.clear_if_hung();
-        assert!(registry.snapshot().family("node_filesystem_size_bytes").is_some());
-        shown.0.lock().asked = clock::now().checked_sub(HUNG * 2);
-        shown.clear_if_hung();
-        assert!(registry.snapshot().family("node_filesystem_size_bytes").is_none());
-        assert_eq!(facts.find(Fact::DiskUsed), None);
-        assert_eq!(value(&registry, "node_filesystem_files", &[]), None);
-
+        disks.clear();
+        assert_eq!((shown(&registry), facts.find(Fact::DiskUsed)), (Vec::new(), None));
         disks.collect(&registry).unwrap();
-        assert!(registry.snapshot().family("node_filesystem_size_bytes").is_some());
+        assert_eq!(shown(&registry).len(), 2);
+    }
+
+    /// Between two readings one filesystem took another's place.
+    #[test]
+    fn another_filesystem_at_the_same_place_is_another_series() {
+        let root = std::env::temp_dir().join(format!("nissa-remount-{}", std::process::id()));
+        fs::create_dir_all(root.join("proc/self")).unwrap();
+        let table = root.join("proc/self/mountinfo");
+        fs::write(&table, "1 0 0:1 / / rw - ext4 x rw\n").unwrap();
+        let (registry, facts) = (Registry::new(), Facts::default());
+        let mut disks = local(&root, &["/"], &facts);
+        let mut kinds = || {
+            disks.collect(&registry).unwrap();
+            shown(&registry).into_iter().map(|(_, kind, _)| kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(), ["ext4"]);
+        fs::write(&table, "1 0 0:2 / / rw - btrfs x rw\n").unwrap();
+        assert_eq!(kinds(), ["btrfs"]);
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::memory::{Load, Memory};
 use super::network::Network;
 use super::pressure::Pressure;
 use super::vmstat::VmStat;
-use crate::collect::linux::{HeldFile, Place, SharedBuffer, Watched};
+use crate::collect::linux::{HeldFile, Place, Root, SharedBuffer, Source, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::Registry;
 
@@ -36,6 +36,7 @@ impl Machine {
         let file = |path: &str| HeldFile::whole(root.join(path));
         let records = |path: &str| HeldFile::records(root.join(path));
         let disks = Disks::new(root.join("sys/block"));
+        let network = HeldFile::records(Root::new(root).of_machine("net/dev"));
         let pressure = [
             ("pressure_cpu", "proc/pressure/cpu", PRESSURE_CPU),
             ("pressure_memory", "proc/pressure/memory", PRESSURE_MEMORY),
@@ -48,7 +49,7 @@ impl Machine {
             cpu: Watched::new("stat", file("proc/stat"), Cpu::new(per_core, facts.clone())),
             memory: Watched::new("meminfo", file("proc/meminfo"), Memory::new(facts.clone())),
             load: Watched::new("loadavg", file("proc/loadavg"), Load::default()),
-            network: Watched::new("net_dev", records("proc/self/net/dev"), Network::default()),
+            network: Watched::new("net_dev", network, Network::default()),
             disks: Watched::new("diskstats", records("proc/diskstats"), disks),
             pressure: pressure.map(|(name, path, figures)| {
                 Watched::new(name, file(path), Pressure::new(figures))
@@ -83,5 +84,16 @@ impl Collector for Machine {
         }
         self.calls += 1;
         failures.into_result()
+    }
+
+    fn clear(&mut self) {
+        self.cpu.source.clear();
+        self.memory.source.clear();
+        self.load.source.clear();
+        self.network.source.clear();
+        self.disks.source.clear();
+        self.pressure.iter_mut().for_each(|pressure| pressure.source.clear());
+        self.vmstat.source.clear();
+        self.calls = 0;
     }
 }

@@ -1,6 +1,7 @@
 //! The machine: processors, memory, load, network, disks, filesystems, pressure.
 
 pub(crate) mod figures;
+pub(crate) mod remote;
 mod settings;
 
 #[cfg(target_os = "linux")]
@@ -17,6 +18,8 @@ mod memory;
 pub(crate) mod mounts;
 #[cfg(target_os = "linux")]
 mod network;
+#[cfg(target_os = "linux")]
+mod places;
 #[cfg(target_os = "linux")]
 pub(crate) mod pressure;
 #[cfg(target_os = "linux")]

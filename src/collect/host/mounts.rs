@@ -3,11 +3,16 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::collect::linux::scan::{fields, lines};
+use crate::collect::linux::scan::{fields, lines, number};
 
 /// A line of the table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Mount<'t> {
+    id: u64,
+    /// What it is mounted on.
+    parent: u64,
+    /// The filesystem: numbers of its device.
+    pub(crate) device: &'t [u8],
     /// What part of the filesystem is mounted; for a cgroup, which group.
     pub(crate) root: Cow<'t, str>,
     /// Where.
@@ -22,43 +27,38 @@ pub(crate) struct Mount<'t> {
 pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = Mount<'_>> {
     lines(text).filter_map(|line| {
         let mut fields = fields(line);
-        let root = unescape(fields.nth(3)?)?;
+        let (id, parent) = (number(fields.next()?)?, number(fields.next()?)?);
+        let device = fields.next()?;
+        let root = unescape(fields.next()?)?;
         let point = unescape(fields.next()?)?;
         // Then options and any number of tags, up to a hyphen.
         fields.find(|field| *field == b"-")?;
         let kind = std::str::from_utf8(fields.next()?).ok()?;
         let options = fields.nth(1).unwrap_or_default();
-        Some(Mount { root, point, kind, options: std::str::from_utf8(options).ok()? })
+        let options = std::str::from_utf8(options).ok()?;
+        Some(Mount { id, parent, device, root, point, kind, options })
     })
 }
 
-/// The mount that a path is on: of those it lies under the deepest, and of two on one place the
-/// later, which covers the other.
-pub(crate) fn of_path<'t>(mounts: &[Mount<'t>], path: &Path) -> Option<Mount<'t>> {
-    let under = mounts.iter().filter(|mount| path.starts_with(&*mount.point));
-    under.max_by_key(|mount| Path::new(&*mount.point).components().count()).cloned()
-}
-
-/// Whether a server may have to be asked, which may be gone. `autofs` mounts when it is asked.
-pub(crate) fn may_hang(kind: &str) -> bool {
-    const REMOTE: [&str; 15] = [
-        "9p",
-        "afs",
-        "autofs",
-        "ceph",
-        "cifs",
-        "davfs",
-        "fuse",
-        "glusterfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "smb3",
-        "smbfs",
-    ];
-    REMOTE.contains(&kind) || kind.starts_with("fuse.")
+/// The mount that a path is on: the last that a walk down the path comes to. What is mounted over a
+/// folder hides what was mounted below that before, so the deepest is not always it.
+pub(crate) fn of_path<'m, 't>(mounts: &'m [Mount<'t>], path: &Path) -> Option<&'m Mount<'t>> {
+    let over: Vec<&Mount<'_>> =
+        mounts.iter().filter(|mount| path.starts_with(&*mount.point)).collect();
+    // The next on the way, and the latest of those at one place.
+    let next = |is_next: &dyn Fn(&Mount<'_>) -> bool| {
+        let depth = |mount: &&Mount<'_>| Path::new(&*mount.point).components().count();
+        over.iter().rev().copied().filter(|mount| is_next(mount)).min_by_key(depth)
+    };
+    let is_on =
+        |mount: &Mount<'_>, other: &Mount<'_>| mount.parent == other.id && mount.id != other.id;
+    let mut found = next(&|mount| !over.iter().any(|other| is_on(mount, other)))?;
+    // No more steps than mounts, whatever the table says.
+    for _ in 0..over.len() {
+        let Some(deeper) = next(&|mount| is_on(mount, found)) else { break };
+        found = deeper;
+    }
+    Some(found)
 }
 
 /// The kernel writes blanks and backslashes as `\040` and the like.
@@ -89,7 +89,7 @@ mod tests {
 
     const TEXT: &str = "23 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw\n\
         31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
-        40 23 0:9 / /data rw - ext4 /dev/vdb rw\n41 23 0:10 / /data rw - nfs4 host:/x rw\n\
+        40 23 0:9 / /data rw - ext4 /dev/vdb rw\n41 40 0:10 / /data rw - nfs4 host:/x rw\n\
         42 23 0:11 /a\\040b /my\\040disk rw - fuse.sshfs x\nodd\n44 1 0:1 / /cut rw shared:1\n";
 
     #[test]
@@ -111,10 +111,41 @@ mod tests {
         assert_eq!(kind("relative"), None);
     }
 
+    /// Who mounts over a folder hides what was mounted below it.
     #[test]
-    fn servers_may_hang_and_disks_may_not() {
-        assert!(["nfs4", "cifs", "fuse.sshfs", "autofs"].into_iter().all(may_hang));
-        assert!(!["ext4", "fuseblk", "tmpfs", "zfs", "overlay"].into_iter().any(may_hang));
+    fn what_is_covered_is_not_seen() {
+        let text = b"1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / /data/deep rw - xfs x rw\n\
+            3 1 0:3 / /data rw - tmpfs x rw\n4 3 0:4 / /data/other rw - btrfs x rw\n";
+        let mounts: Vec<Mount<'_>> = parse(text).collect();
+        let kind = |path: &str| of_path(&mounts, Path::new(path)).map(|mount| mount.kind);
+        assert_eq!(kind("/data/deep/er"), Some("tmpfs"));
+        assert_eq!(kind("/data/other/x"), Some("btrfs"));
+        assert_eq!(kind("/dat"), Some("ext4"));
+    }
+
+    /// Mounts as the kernel makes them: on what a path shows at that time.
+    fn mounted(points: &[String]) -> String {
+        let mut text = "1 0 0:1 / / rw - kind1 x rw\n".to_owned();
+        for (id, point) in (2..).zip(points) {
+            let on = naive(&parse(text.as_bytes()).collect::<Vec<_>>(), Path::new(point));
+            text += &format!("{id} {on} 0:{id} / {point} rw - kind{id} x rw\n");
+        }
+        text
+    }
+
+    /// Walks down from the first mount, at each step to what is mounted there.
+    fn naive(mounts: &[Mount<'_>], path: &Path) -> u64 {
+        let prefixes: Vec<&Path> = path.ancestors().collect();
+        prefixes.iter().rev().fold(1, |mut id, prefix| {
+            let on = |id: u64| {
+                let mut mounts = mounts.iter();
+                mounts.find(|mount| mount.parent == id && Path::new(&*mount.point) == *prefix)
+            };
+            while let Some(next) = on(id) {
+                id = next.id;
+            }
+            id
+        })
     }
 
     proptest! {
@@ -123,6 +154,16 @@ mod tests {
             text in "([0-9]{1,3} | - |/|\\\\0|\\\\040|[a-z]{1,3} |\n){0,40}")
         {
             let _ = parse(&bytes).count() + parse(text.as_bytes()).count();
+        }
+
+        #[test]
+        fn a_path_is_on_what_a_walk_finds(points in proptest::collection::vec("(/[ab]){1,3}", 0..9),
+            path in "(/[ab]){1,4}")
+        {
+            let text = mounted(&points);
+            let mounts: Vec<Mount<'_>> = parse(text.as_bytes()).collect();
+            let found = of_path(&mounts, Path::new(&path)).map(|mount| mount.id);
+            prop_assert_eq!(found, Some(naive(&mounts, Path::new(&path))));
         }
 
         #[test]

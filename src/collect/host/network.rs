@@ -4,6 +4,7 @@
 //! seconds.
 
 use super::figures::NETWORK;
+use crate::collect::Failures;
 use crate::collect::devices::Devices;
 use crate::collect::linux::Source;
 use crate::collect::linux::scan::{fields, lines, number};
@@ -31,6 +32,10 @@ impl Source for Network {
         }
         self.0.forget_unseen();
         understood
+    }
+
+    fn report_left_out(&mut self, failures: &mut Failures) {
+        self.0.report_left_out("net_dev_limit", failures);
     }
 
     fn clear(&mut self) {

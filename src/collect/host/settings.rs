@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::collect::facts::Facts;
+use crate::collect::hanging::{Watched, Watching};
 use crate::collect::portable::{PortableFilesystems, PortableHost, PortableProcess, Temperatures};
 use crate::collect::{Collector, Collectors};
 use crate::health;
@@ -114,9 +115,11 @@ impl Host {
     }
 
     /// The paths whose filesystems are asked: `/` and the working directory, if nothing else is
-    /// said. Empty for none.
+    /// said. Empty for none. A relative one counts from the working directory of now; symbolic
+    /// links are followed, again each time that something is mounted.
     pub fn filesystems<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
-        self.paths = paths.into_iter().map(Into::into).collect();
+        let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        self.paths = paths.into_iter().map(|path| whole(path.into())).collect();
         self
     }
 
@@ -140,8 +143,9 @@ impl Host {
     }
 
     /// Where `/proc` and `/sys` are found, on Linux (`/`): the machine's own, say, mounted into a
-    /// container. Then take neither container nor filesystems with it: the kernel tells groups and
-    /// mounts as this process sees them, and what is found of that name there may be another.
+    /// container. Network devices and filesystems are the machine's then, as its first process sees
+    /// them, and filesystems are shown as far as they are mounted below that place too; what is not
+    /// is absent and counted. Process and container stay this process's own.
     pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
         self.root = root.into();
         self
@@ -151,8 +155,12 @@ impl Host {
         self.facts.health()
     }
 
-    fn portable_collectors(self, mut collectors: Collectors) -> Collectors {
-        let Self { interval, facts, .. } = &self;
+    fn portable_collectors(
+        &self,
+        mut collectors: Collectors,
+        mut watched: Vec<Box<dyn Watched>>,
+    ) -> Collectors {
+        let Self { interval, facts, .. } = self;
         let mut quick: Vec<Box<dyn Collector>> = Vec::new();
         if self.machine {
             quick.push(Box::new(PortableHost::new(*interval, facts)));
@@ -160,11 +168,14 @@ impl Host {
         if self.process {
             quick.push(Box::new(PortableProcess::new(*interval, facts)));
         }
-        collectors.thread(quick);
         if !self.paths.is_empty() {
-            let every = FILESYSTEM_INTERVAL.max(*interval);
-            collectors.alone(PortableFilesystems::new(self.paths.clone(), every, facts));
+            let (paths, every) = (self.paths.clone(), FILESYSTEM_INTERVAL.max(*interval));
+            let asked = PortableFilesystems::new(paths, self.network_filesystems, every, facts);
+            watched.push(asked.watched());
+            collectors.alone(asked);
         }
+        Watching::join(&mut quick, watched, *interval);
+        collectors.thread(quick);
         collectors
     }
 }
@@ -173,12 +184,15 @@ impl From<Host> for Collectors {
     fn from(host: Host) -> Self {
         let mut collectors = Self::default();
         collectors.report(host.health());
+        let mut watched = Vec::new();
         if host.temperatures {
-            collectors.alone(Temperatures::default());
+            let sensors = Temperatures::new();
+            watched.push(sensors.watched());
+            collectors.alone(sensors);
         }
         match host.portable {
-            true => host.portable_collectors(collectors),
-            false => native::collectors(&host, collectors),
+            true => host.portable_collectors(collectors, watched),
+            false => native::collectors(&host, collectors, watched),
         }
     }
 }
@@ -187,29 +201,33 @@ impl From<Host> for Collectors {
 mod native {
     use super::*;
     use crate::collect::container::linux::Cgroups;
-    use crate::collect::host::filesystems::{Filesystems, Fullest, Only, Watching};
+    use crate::collect::host::filesystems::{Filesystems, Fullest};
     use crate::collect::host::linux::Machine;
+    use crate::collect::host::places::Only;
     use crate::collect::linux::{Place, SharedBuffer};
     use crate::collect::process::linux::LinuxProcess;
 
     /// The container before the process, which shows its memory as a share of the container's
     /// limit, and the machine before both.
-    pub(super) fn collectors(host: &Host, mut collectors: Collectors) -> Collectors {
+    pub(super) fn collectors(
+        host: &Host,
+        mut collectors: Collectors,
+        mut watched: Vec<Box<dyn Watched>>,
+    ) -> Collectors {
         let Host { root, interval, facts, .. } = host;
         let every = FILESYSTEM_INTERVAL.max(*interval);
         let fullest = Fullest::new(facts);
         let asked =
             |paths: Vec<PathBuf>, only| Filesystems::new(root, paths, only, every, &fullest);
-        let mut shown = Vec::new();
         if !host.paths.is_empty() {
             let local = asked(host.paths.clone(), Only::Local);
-            shown.push(local.shown());
+            watched.push(local.watched());
             collectors.alone(local);
         }
         if host.network_filesystems {
             for path in &host.paths {
                 let remote = asked(vec![path.clone()], Only::MayHang);
-                shown.push(remote.shown());
+                watched.push(remote.watched());
                 collectors.alone(remote);
             }
         }
@@ -225,10 +243,7 @@ mod native {
         if host.process {
             quick.push(Box::new(LinuxProcess::new(&place)));
         }
-        // One of them looks, each time, whether a filesystem hangs.
-        if let Some(last) = quick.pop() {
-            quick.push(Box::new(Watching::new(last, shown)));
-        }
+        Watching::join(&mut quick, watched, *interval);
         collectors.thread(quick);
         collectors
     }
@@ -239,7 +254,11 @@ mod native {
     use super::*;
 
     /// There is nothing but what is portable here.
-    pub(super) fn collectors(host: &Host, collectors: Collectors) -> Collectors {
-        host.clone().portable_collectors(collectors)
+    pub(super) fn collectors(
+        host: &Host,
+        collectors: Collectors,
+        watched: Vec<Box<dyn Watched>>,
+    ) -> Collectors {
+        host.portable_collectors(collectors, watched)
     }
 }

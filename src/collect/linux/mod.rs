@@ -1,9 +1,11 @@
 //! How files of `/proc` and `/sys` are read: held open, one `pread` each, nothing allocated.
 
 mod held;
+mod root;
 pub(super) mod scan;
 
 pub(super) use held::{Buffer, HeldFile, SharedBuffer};
+pub(super) use root::Root;
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,6 +32,9 @@ pub(super) trait Source {
 
     /// Takes everything out of the output.
     fn clear(&mut self);
+
+    /// Says what of the text was left out for being too much.
+    fn report_left_out(&mut self, _: &mut Failures) {}
 }
 
 /// A file and what is shown of it.
@@ -61,6 +66,7 @@ impl<S: Source> Watched<S> {
                 return self.source.clear();
             }
         };
+        self.source.report_left_out(failures);
         if !understood {
             self.source.clear();
             failures.add(self.name, "nothing in it is understood");

@@ -117,7 +117,7 @@ impl PortableHost {
         }
     }
 
-    fn show_network(&mut self, registry: &Registry) {
+    fn show_network(&mut self, registry: &Registry, failures: &mut Failures) {
         self.networks.refresh(true);
         for (device, data) in &self.networks {
             let make = |device: &str| {
@@ -137,6 +137,7 @@ impl PortableHost {
             }
         }
         self.devices.forget_unseen();
+        self.devices.report_left_out("network_limit", failures);
     }
 }
 
@@ -150,13 +151,21 @@ impl Collector for PortableHost {
     }
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
+        let mut failures = Failures::new();
         self.show_cpu(registry);
         self.show_memory(registry);
         self.show_load(registry);
-        self.show_network(registry);
+        self.show_network(registry, &mut failures);
         let boot = Some(System::boot_time()).filter(|unix| *unix > 0);
         let series = self.boot.get_or_insert_with(|| BOOT.number(registry, &[]));
         series.set_or_clear(boot.map(|unix| unix as f64));
-        Ok(())
+        failures.into_result()
+    }
+
+    fn clear(&mut self) {
+        *self = Self::new(self.interval, &self.facts);
+        for fact in [Fact::CpuBusy, Fact::MemoryTotal, Fact::MemoryAvailable] {
+            self.facts.set(fact, None);
+        }
     }
 }

@@ -79,4 +79,11 @@ impl Collector for PortableProcess {
         written.set(usage.total_written_bytes);
         Ok(())
     }
+
+    fn clear(&mut self) {
+        (self.series, self.io) = (None, None);
+        for fact in [Fact::OpenFiles, Fact::MostFiles] {
+            self.facts.set(fact, None);
+        }
+    }
 }

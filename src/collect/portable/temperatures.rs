@@ -6,15 +6,35 @@ use std::time::Duration;
 use sysinfo::Components;
 
 use crate::collect::devices::Devices;
+use crate::collect::hanging::{Clear, MayHang, Watched};
 use crate::collect::host::figures::TEMPERATURE;
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
 
 /// Reads the sensors.
-#[derive(Default)]
 pub(crate) struct Temperatures {
     components: Components,
-    sensors: Devices<Observed<f64>>,
+    shown: MayHang<Sensors>,
+}
+
+#[derive(Default)]
+struct Sensors(Devices<Observed<f64>>);
+
+impl Clear for Sensors {
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Temperatures {
+    pub(crate) fn new() -> Self {
+        Self { components: Components::new(), shown: MayHang::new(Sensors::default()) }
+    }
+
+    /// For the thread that looks whether a sensor hangs.
+    pub(crate) fn watched(&self) -> Box<dyn Watched> {
+        self.shown.watched()
+    }
 }
 
 impl Collector for Temperatures {
@@ -27,18 +47,25 @@ impl Collector for Temperatures {
     }
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
-        self.components.refresh(true);
+        self.shown.ask(|| self.components.refresh(true));
+        let mut failures = Failures::new();
+        let sensors = &mut self.shown.lock().shown.0;
         for component in self.components.list() {
             let label = component.label();
             // "coretemp Core 0": what it sits in, then which it is.
             let (chip, sensor) = label.split_once(' ').unwrap_or((label, ""));
             let make =
                 |_: &str| TEMPERATURE.number(registry, &[("chip", chip), ("sensor", sensor)]);
-            let Some(series) = self.sensors.find(label.as_bytes(), make) else { continue };
+            let Some(series) = sensors.find(label.as_bytes(), make) else { continue };
             let celsius = component.temperature().map(f64::from);
             series.set_or_clear(celsius.filter(|celsius| celsius.is_finite()));
         }
-        self.sensors.forget_unseen();
-        Ok(())
+        sensors.forget_unseen();
+        sensors.report_left_out("sensor_limit", &mut failures);
+        failures.into_result()
+    }
+
+    fn clear(&mut self) {
+        self.shown.clear();
     }
 }

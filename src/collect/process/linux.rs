@@ -14,7 +14,7 @@ use super::figures::{self, Usage};
 use super::io::Io;
 use super::stat::Stat;
 use crate::collect::facts::{Fact, Facts};
-use crate::collect::linux::{HeldFile, Place, SharedBuffer, Watched};
+use crate::collect::linux::{HeldFile, Place, SharedBuffer, Source, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
 
@@ -119,6 +119,17 @@ impl Collector for LinuxProcess {
         self.show_memory_limit(registry);
         self.calls += 1;
         failures.into_result()
+    }
+
+    fn clear(&mut self) {
+        self.stat.source.clear();
+        self.io.source.clear();
+        self.files.series = None;
+        (self.usage, self.limits, self.memory_limit_ratio) = (None, None, None);
+        for fact in [Fact::OpenFiles, Fact::MostFiles] {
+            self.facts.set(fact, None);
+        }
+        self.calls = 0;
     }
 }
 
