@@ -21,6 +21,7 @@ fn stages_are_as_the_file_says() {
         rules = [
             { metric = "queue_depth", above = 1000, severity = "critical", action = "shed load" },
             { metric = "queue_depth", named = "low", below = 1 },
+            { named = "service", group = ["queue_depth", { metric = "latency", label = { route = "/*" }, quantile = 0.9 }] },
         ]
         "#,
     );
@@ -29,6 +30,10 @@ fn stages_are_as_the_file_says() {
     let monitor = builder.build().unwrap();
     registry.gauge("queue_depth", &[]).set(1200);
     monitor.tick();
+    // Judged together, and not before both are there.
+    let snapshot = registry.snapshot();
+    let ready = snapshot.get("nissa_alert_ready", &[("rule", "service")]);
+    assert_eq!(ready.and_then(|ready| ready.as_f64()), Some(0.0));
     let value = |name: &str, labels: &[(&str, &str)]| {
         registry.snapshot().get(name, labels).and_then(|value| value.as_f64())
     };
@@ -80,12 +85,22 @@ fn what_makes_no_sense_is_said() {
         (
             "[alerts]\nrules = [{ metric = \"x\", above = 1, below = 0 }]",
             "bad setting: alerts.rules: \"x\" has 2 conditions, not one; allowed: a list of \
-             tables, each a `metric` pattern with one condition",
+             tables, each a `metric` pattern with one condition, or a `group`",
         ),
         (
             "[alerts]\nrules = [{ metric = \"x\", severity = \"bad\" }]",
             "bad setting: alerts.rules: `severity` is info, warning or critical, not \"bad\"; \
-             allowed: a list of tables, each a `metric` pattern with one condition",
+             allowed: a list of tables, each a `metric` pattern with one condition, or a `group`",
+        ),
+        (
+            "[alerts]\nrules = [{ metric = \"x\", group = [\"a\", \"b\"], named = \"y\" }]",
+            "bad setting: alerts.rules: a rule is about a `metric` or a `group`, and not both; \
+             allowed: a list of tables, each a `metric` pattern with one condition, or a `group`",
+        ),
+        (
+            "[alerts]\nrules = [{ group = [\"a\", \"b\"] }]",
+            "bad setting: alerts.rules: a group needs a name: `named` is missing; \
+             allowed: a list of tables, each a `metric` pattern with one condition, or a `group`",
         ),
     ] {
         assert_eq!(said(text), expected, "{text}");

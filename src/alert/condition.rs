@@ -1,10 +1,11 @@
 //! Whether one sample of one series breaks a rule.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::group;
 use super::report::{Short, Verdict};
 use super::rule::Rule;
 use crate::detect::{Detector, Reason, THRESHOLD, score_of_deviations};
@@ -85,8 +86,9 @@ pub(super) struct Judge {
 
 /// One sample, and what it may be compared with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
-    pub(super) value: f64,
+pub(super) struct Sample<'a> {
+    /// One, or of each member of a group.
+    pub(super) values: &'a [f64],
     /// Since the epoch, but never set by anybody while the program runs.
     pub(super) at: Duration,
     pub(super) other: Option<f64>,
@@ -102,12 +104,15 @@ pub(super) struct Judgement {
     pub(super) ready: bool,
     /// Whether the detector panicked.
     pub(super) panicked: bool,
+    /// Which of the values it is about.
+    pub(super) origin: usize,
 }
 
 impl Judge {
     /// Judges a sample. Never panics, whatever a detector does with it.
-    pub(super) fn sample(&mut self, rule: &Rule, sample: Sample) -> Judgement {
-        let Sample { value, at, other, .. } = sample;
+    pub(super) fn sample(&mut self, rule: &Rule, sample: Sample<'_>) -> Judgement {
+        let Sample { values, at, other, .. } = sample;
+        let value = values.first().copied().unwrap_or(f64::NAN);
         let before = self.last.replace((value, at));
         let same = before.is_some_and(|(before, _)| before.to_bits() == value.to_bits());
         self.same = if same { self.same.saturating_add(1) } else { 1 };
@@ -127,15 +132,15 @@ impl Judge {
             Condition::Detector(factory) => return self.detect(factory, rule, sample),
             Condition::Absent | Condition::Custom(_) => None,
         };
-        Judgement { broken, ready: true, panicked: false }
+        Judgement { broken, ready: true, ..Judgement::default() }
     }
 
-    fn detect(&mut self, factory: &Factory, rule: &Rule, sample: Sample) -> Judgement {
-        let Sample { value, at, learn, .. } = sample;
+    fn detect(&mut self, factory: &Factory, rule: &Rule, sample: Sample<'_>) -> Judgement {
+        let Sample { values, at, learn, .. } = sample;
         let Some(detector) = &mut self.detector else { return Judgement::default() };
         let judged = catch_unwind(AssertUnwindSafe(|| {
             let kept = (!learn).then(|| detector.boxed_clone());
-            (detector.observe(value, at), kept)
+            (detector.observe_group(values, at), kept)
         }));
         let Ok((score, kept)) = judged else {
             // What it knows may be half learned; the series is not judged any more.
@@ -143,6 +148,8 @@ impl Judge {
             crate::logging::warn!("nissa: a detector panicked; its series is not judged any more");
             return Judgement { panicked: true, ..Judgement::default() };
         };
+        let origin = score.origin;
+        let value = values.get(origin).copied().unwrap_or(f64::NAN);
         let broken = score.value >= factory.threshold
             && score.reason != Reason::WarmingUp
             && rule.side.takes(value, score.expected);
@@ -152,12 +159,13 @@ impl Judge {
         if let Some(kept) = kept {
             *detector = kept;
         }
-        let reason = match score.expected {
-            Some((low, high)) => {
-                format!("{}, expected {} to {}", score.reason, Short(low), Short(high))
-            }
-            None => score.reason.to_string(),
-        };
+        let mut reason = score.reason.to_string();
+        if let Some(members) = &rule.members {
+            reason += &group::beside(rule.name(), members, values, origin);
+        }
+        if let Some((low, high)) = score.expected {
+            let _ = write!(reason, ", expected {} to {}", Short(low), Short(high));
+        }
         // The same curve as the score's, so that the limit itself is nine parts in ten sure.
         let excess = (score.deviations() / 2.5).max(1.0);
         let certain = score.reason == Reason::NotFinite;
@@ -169,7 +177,7 @@ impl Judge {
             expected: score.expected,
             reason,
         };
-        Judgement { broken: Some(verdict), ready: score.ready, panicked: false }
+        Judgement { broken: Some(verdict), ready: score.ready, panicked: false, origin }
     }
 }
 

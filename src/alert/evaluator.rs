@@ -1,22 +1,27 @@
 //! One rule over all the series it is about.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::condition::Condition;
+use super::group::Input;
 use super::other::Other;
 use super::report::Verdict;
 use super::rule::Rule;
 use super::tracked::{Event, Moment, Tracked};
 use crate::detect::State;
+use crate::registry::Matcher;
 use crate::snapshot::{Family, Series, Snapshot};
 
 /// Series that one rule keeps state of; further ones are not judged.
-const MOST_SERIES: usize = 10_000;
+pub(super) const MOST_SERIES: usize = 10_000;
 /// Panics after which a closure is not called again.
 const MOST_PANICS: u32 = 10;
 
 /// States of detectors by metric and labels.
 pub(super) type Saved = HashMap<(String, String), State>;
+
+type Labels = Arc<[(String, String)]>;
 
 /// A rule, and what it knows of each series.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub(super) struct Evaluator {
     /// Sorted by metric, then by labels, as in a snapshot: one pass over both finds every pair
     /// without a lookup.
     pub(super) tracked: Vec<Tracked>,
+    /// Of a group: each member's.
+    inputs: Vec<Input>,
     pub(super) panics: u32,
     /// Series beyond the most, counted each tick.
     pub(super) refused: u64,
@@ -34,17 +41,19 @@ pub(super) struct Evaluator {
 
 impl Evaluator {
     pub(super) fn new(rule: Rule) -> Self {
-        Self { rule, tracked: Vec::new(), panics: 0, refused: 0, saved: Saved::new() }
+        let inputs = rule.members.iter().flatten().map(Input::new).collect();
+        Self { rule, tracked: Vec::new(), inputs, panics: 0, refused: 0, saved: Saved::new() }
     }
 
     /// Judges every series of the snapshot that the rule is about.
     pub(super) fn tick(&mut self, snapshot: &Snapshot, moment: Moment) -> Vec<Event> {
         match &self.rule.condition {
             Condition::Custom(_) | Condition::Absent => self.tick_whole(snapshot, moment),
+            _ if !self.inputs.is_empty() => self.tick_group(snapshot, moment),
             _ => {
                 // Before the pass: events speak of places, until the end of the tick.
                 self.tracked.retain(|tracked| !tracked.is_forgotten());
-                let Self { rule, tracked, refused, saved, panics } = self;
+                let Self { rule, tracked, refused, saved, panics, .. } = self;
                 let events = Vec::new();
                 let mut pass =
                     Pass { rule, tracked, moment, refused, saved, panics, at: 0, events };
@@ -82,9 +91,45 @@ impl Evaluator {
         event.into_iter().collect()
     }
 
+    /// A group is judged as one series, which is there as long as the rule.
+    fn tick_group(&mut self, snapshot: &Snapshot, moment: Moment) -> Vec<Event> {
+        if self.tracked.is_empty() {
+            let mut whole = Tracked::whole(&self.rule);
+            if let Some(state) = self.saved.remove(&whole.place()) {
+                whole.restore(&state);
+            }
+            self.tracked.push(whole);
+        }
+        let Self { rule, tracked, inputs, refused, panics, .. } = self;
+        // Each of them reads, so that a rate is always one since the last tick.
+        let read: Vec<Option<f64>> = rule
+            .members
+            .iter()
+            .flatten()
+            .zip(inputs)
+            .map(|(member, input)| input.read(member, snapshot, moment.seconds, refused))
+            .collect();
+        let values: Option<Vec<f64>> = read.into_iter().collect();
+        let Some(whole) = tracked.first_mut() else { return Vec::new() };
+        let event = whole.judge_group(rule, values.as_deref(), moment);
+        *panics = panics.saturating_add(std::mem::take(&mut whole.panics));
+        event.into_iter().collect()
+    }
+
+    /// Metric and labels of what an event is about.
+    pub(super) fn subject(&self, event: &Event) -> Option<(Arc<str>, Labels)> {
+        if let Some(input) = self.inputs.get(event.origin) {
+            return Some((Arc::clone(&input.metric), input.labels()));
+        }
+        let tracked = self.tracked.get(event.series)?;
+        Some((Arc::clone(&tracked.metric), Arc::clone(&tracked.labels)))
+    }
+
     fn is_absent(&self, snapshot: &Snapshot) -> bool {
         let mut fitting = snapshot.families().filter(|family| self.rule.is_about(family.name()));
-        !fitting.any(|family| family.series().any(|series| fits(&self.rule, family, &series)))
+        !fitting.any(|family| {
+            family.series().any(|series| fits(&self.rule.matcher, family.name(), &series))
+        })
     }
 }
 
@@ -96,13 +141,14 @@ impl Rule {
     }
 }
 
-fn fits(rule: &Rule, family: &Family, series: &Series<'_>) -> bool {
-    if !rule.matcher.looks_at_labels() {
+/// Whether a series of this metric fits, of which it is known that its name does.
+pub(super) fn fits(matcher: &Matcher, name: &str, series: &Series<'_>) -> bool {
+    if !matcher.looks_at_labels() {
         return true;
     }
     let labels: Vec<_> = series.labels().collect();
     let labels: Vec<(&str, &str)> = labels.iter().map(|(n, v)| (&**n, &**v)).collect();
-    rule.matcher.matches(family.name(), &labels)
+    matcher.matches(name, &labels)
 }
 
 /// One pass of a rule over a snapshot.
@@ -138,7 +184,7 @@ impl Pass<'_> {
     fn family(&mut self, family: &Family, other: &Other<'_>) {
         for series in family.series() {
             if !self.find(family.name(), series.entry.text_str()) {
-                if !fits(self.rule, family, &series) {
+                if !fits(&self.rule.matcher, family.name(), &series) {
                     continue;
                 }
                 if self.tracked.len() >= MOST_SERIES {

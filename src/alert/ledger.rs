@@ -109,7 +109,7 @@ impl Ledger {
             Change::Pending { .. } | Change::Continues => {
                 let known = before.filter(|alert| alert.state != State::Resolved);
                 let alert = match known {
-                    Some(known) => self.renewed(&known, event, tick),
+                    Some(known) => renewed(evaluator, &known, event, tick),
                     None => self.new_alert(evaluator, event, tick)?,
                 };
                 let alert = Arc::new(alert);
@@ -119,7 +119,7 @@ impl Ledger {
             Change::Fires { again } => {
                 let known = before.filter(|alert| again || alert.state == State::Pending);
                 let alert = match known {
-                    Some(known) => self.renewed(&known, event, tick),
+                    Some(known) => renewed(evaluator, &known, event, tick),
                     None => self.new_alert(evaluator, event, tick)?,
                 };
                 let alert = Arc::new(Alert { state: State::Firing, ..alert });
@@ -129,20 +129,16 @@ impl Ledger {
         }
     }
 
-    fn renewed(&self, known: &Alert, event: &Event, tick: Tick) -> Alert {
-        let verdict = event.verdict.clone().unwrap_or_else(|| known.verdict.clone());
-        Alert { value: event.value, verdict, last_seen: tick.unix, ..known.clone() }
-    }
-
     fn new_alert(&mut self, evaluator: &Evaluator, event: &Event, tick: Tick) -> Option<Alert> {
         let (rule, tracked) = (&evaluator.rule, evaluator.tracked.get(event.series)?);
+        let (metric, labels) = evaluator.subject(event)?;
         let id = self.next_id;
         self.next_id += 1;
         Some(Alert {
             id,
             rule: Arc::clone(&rule.name),
-            metric: Arc::clone(&tracked.metric),
-            labels: Arc::clone(&tracked.labels),
+            metric,
+            labels,
             state: State::Pending,
             severity: rule.severity,
             value: event.value,
@@ -250,4 +246,16 @@ impl Ledger {
         self.couriers.iter_mut().for_each(|courier| courier.stop(left()));
         self.senders.iter_mut().for_each(|sender| sender.stop(left()));
     }
+}
+
+/// An alert that goes on. One about a group keeps the origin that it began with: who is told of it
+/// elsewhere knows it by its labels.
+fn renewed(evaluator: &Evaluator, known: &Alert, event: &Event, tick: Tick) -> Alert {
+    let subject = evaluator.subject(event);
+    let same =
+        subject.is_some_and(|subject| subject == (known.metric.clone(), known.labels.clone()));
+    let verdict = event.verdict.clone().filter(|_| same);
+    let value = if verdict.is_some() { event.value } else { known.value };
+    let verdict = verdict.unwrap_or_else(|| known.verdict.clone());
+    Alert { value, verdict, last_seen: tick.unix, ..known.clone() }
 }

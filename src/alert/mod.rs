@@ -8,10 +8,12 @@ mod courier;
 #[cfg(feature = "client")]
 mod endpoint;
 mod evaluator;
+mod group;
 mod history;
 mod keeper;
 mod ledger;
 mod machine;
+mod member;
 mod other;
 mod own;
 mod reading;
@@ -30,5 +32,6 @@ pub use alertmanager::Alertmanager;
 pub use webhook::Webhook;
 
 pub use crate::anomaly::Severity;
+pub use member::Member;
 pub use report::{Alert, State};
 pub use rule::Rule;

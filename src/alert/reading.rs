@@ -1,7 +1,7 @@
 //! One number a tick from a series: a gauge's value, a counter's rate, a histogram's quantile.
 
 use super::rule::Reading;
-use crate::snapshot::{Series, Value};
+use crate::snapshot::{Distribution, Series, Value};
 
 /// What the last tick showed of a series, which rates are taken from.
 #[derive(Debug, Default)]
@@ -28,22 +28,25 @@ impl Memory {
                 self.rate(distribution.count() as f64, seconds)
             }
             (Value::Distribution(distribution), Reading::Quantile(q)) => {
-                let counts = distribution.counts();
-                let known = self.buckets.len() == counts.len();
-                self.recent.clear();
-                if known {
-                    let pairs = counts.iter().zip(&self.buckets);
-                    self.recent.extend(pairs.map(|(now, before)| now.wrapping_sub(*before)));
-                }
-                let went_back = counts.iter().zip(&self.buckets).any(|(now, before)| now < before);
-                self.buckets.clear();
-                self.buckets.extend_from_slice(counts);
-                if !known || went_back {
-                    return None;
-                }
-                distribution.scheme().quantile(q, &self.recent)
+                let recent = self.recent(&distribution)?;
+                distribution.scheme().quantile(q, recent)
             }
         }
+    }
+
+    /// What each bucket of a histogram counted since the last tick.
+    pub(super) fn recent(&mut self, distribution: &Distribution<'_>) -> Option<&[u64]> {
+        let counts = distribution.counts();
+        let known = self.buckets.len() == counts.len();
+        self.recent.clear();
+        if known {
+            let pairs = counts.iter().zip(&self.buckets);
+            self.recent.extend(pairs.map(|(now, before)| now.wrapping_sub(*before)));
+        }
+        let went_back = counts.iter().zip(&self.buckets).any(|(now, before)| now < before);
+        self.buckets.clear();
+        self.buckets.extend_from_slice(counts);
+        (known && !went_back).then_some(&*self.recent)
     }
 
     /// What goes back has begun anew.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Alert;
 use super::condition::Condition;
+use super::member::Member;
 use crate::anomaly::Severity;
 use crate::detect::{Detector, Ensemble, ZScore};
 use crate::registry::Matcher;
@@ -40,6 +41,8 @@ pub struct Rule {
     pub(super) name: Arc<str>,
     pub(super) pattern: String,
     pub(super) matcher: Matcher,
+    /// Of a group, which is judged instead of what the pattern fits.
+    pub(super) members: Option<Vec<Member>>,
     pub(super) condition: Condition,
     pub(super) reading: Reading,
     pub(super) severity: Severity,
@@ -89,6 +92,10 @@ pub(super) enum Reading {
     Rate,
 }
 
+impl Reading {
+    pub(super) const USUAL: Self = Self::Quantile(0.99);
+}
+
 impl Rule {
     /// A rule about series whose name fits the pattern. It bears the pattern's name until it is
     /// [`named`](Self::named). The crate's own `nissa_*` metrics fit only a pattern that begins so.
@@ -98,8 +105,9 @@ impl Rule {
             name: pattern.as_str().into(),
             matcher: Matcher::name(pattern.clone()),
             pattern,
+            members: None,
             condition: Condition::detector(|| Box::new(Ensemble::default()), None),
-            reading: Reading::Quantile(0.99),
+            reading: Reading::USUAL,
             severity: Severity::Warning,
             action: None,
             needed: (1, 1),

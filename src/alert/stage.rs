@@ -78,6 +78,7 @@ impl Stage for Alerts {
     fn start(&mut self, context: &Context) -> Result<(), Error> {
         let registry = context.registry();
         let rules = std::mem::take(&mut self.rules);
+        rules.iter().try_for_each(Rule::check)?;
         let mut couriers = Vec::new();
         for callback in self.callbacks.drain(..) {
             couriers.push(Courier::start(callback, None, registry)?);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::{Judge, Sample};
+use super::group;
 use super::machine::{Change, Machine};
 use super::other::{Amount, Other};
 use super::reading::Memory;
@@ -51,6 +52,8 @@ pub(super) struct Moment {
 pub(super) struct Event {
     /// Which of the rule's series.
     pub(super) series: usize,
+    /// Which member of a group it is about.
+    pub(super) origin: usize,
     pub(super) change: Change,
     pub(super) value: f64,
     /// Why, if it is broken.
@@ -72,9 +75,10 @@ impl Tracked {
 
     /// For a rule that is not about single series.
     pub(super) fn whole(rule: &Rule) -> Self {
+        let members = rule.members.as_deref().map(group::description);
         Self {
             metric: rule.pattern.as_str().into(),
-            text: "".into(),
+            text: members.unwrap_or_default().into(),
             labels: Arc::new([]),
             judge: rule.condition.judge(),
             alert: None,
@@ -132,17 +136,46 @@ impl Tracked {
         let Some(value) = self.memory.read(series, rule.reading, moment.seconds) else {
             return self.step(rule, f64::NAN, None, moment);
         };
+        self.judge_values(rule, &[value], other, moment)
+    }
+
+    /// Judges the numbers of a group, of which each tick has all or none.
+    pub(super) fn judge_group(
+        &mut self,
+        rule: &Rule,
+        values: Option<&[f64]>,
+        moment: Moment,
+    ) -> Option<Event> {
+        match values {
+            Some(values) => self.judge_values(rule, values, None, moment),
+            None => {
+                self.ready = false;
+                self.step(rule, f64::NAN, None, moment)
+            }
+        }
+    }
+
+    fn judge_values(
+        &mut self,
+        rule: &Rule,
+        values: &[f64],
+        other: Option<f64>,
+        moment: Moment,
+    ) -> Option<Event> {
         self.seen = self.seen.saturating_add(1);
         // A detector that learned the first strange sample would find the next ones usual, and a
         // rule that waits for several would never fire.
         let told = rule.needed.0 <= 1 || self.machine.is_firing();
         let learn = rule.learn_anomalies && told;
-        let sample = Sample { value, at: moment.steady, other, learn };
+        let sample = Sample { values, at: moment.steady, other, learn };
         let judgement = self.judge.sample(rule, sample);
         let enough = self.seen > rule.min_samples;
         self.ready = judgement.ready && enough;
         self.panics += u32::from(judgement.panicked);
-        self.step(rule, value, judgement.broken.filter(|_| enough), moment)
+        let origin = judgement.origin;
+        let value = values.get(origin).copied().unwrap_or(f64::NAN);
+        let event = self.step(rule, value, judgement.broken.filter(|_| enough), moment);
+        event.map(|event| Event { origin, ..event })
     }
 
     /// Takes in what was found of the rule as a whole.
@@ -179,6 +212,12 @@ impl Tracked {
         if broken && began {
             self.first_seen = moment.at;
         }
-        (change != Change::Nothing).then_some(Event { series: 0, change, value, verdict })
+        (change != Change::Nothing).then_some(Event {
+            series: 0,
+            origin: 0,
+            change,
+            value,
+            verdict,
+        })
     }
 }

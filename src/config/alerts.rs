@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::key::Key;
 use super::set;
 use super::value::Span;
-use crate::alert::{Rule, Severity};
+use crate::alert::{Member, Rule, Severity};
 use crate::error::Error;
 use crate::monitor::Builder;
 
@@ -16,7 +16,11 @@ pub(super) const ABSENT: Option<(&str, &str)> = None;
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("alerts.detector_state", "the path of a file", "none"),
-    Key::new("alerts.rules", "a list of tables, each a `metric` pattern with one condition", "[]"),
+    Key::new(
+        "alerts.rules",
+        "a list of tables, each a `metric` pattern with one condition, or a `group`",
+        "[]",
+    ),
 ];
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -43,7 +47,8 @@ struct Checked(Rule);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    metric: String,
+    metric: Option<String>,
+    group: Option<Vec<Part>>,
     named: Option<String>,
     #[serde(default)]
     label: BTreeMap<String, String>,
@@ -76,19 +81,53 @@ struct Written {
     too_low: bool,
 }
 
+/// A member of a group: a metric's name, or a table with `Member`'s setters.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Part {
+    Name(String),
+    Table(PartTable),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartTable {
+    metric: String,
+    #[serde(default)]
+    label: BTreeMap<String, String>,
+    quantile: Option<f64>,
+    #[serde(default)]
+    rate: bool,
+}
+
+impl From<Part> for Member {
+    fn from(part: Part) -> Self {
+        let PartTable { metric, label, quantile, rate } = match part {
+            Part::Name(metric) => return Self::new(metric),
+            Part::Table(table) => table,
+        };
+        let labels = label.into_iter();
+        let member = labels.fold(Self::new(metric), |to, (name, value)| to.label(name, value));
+        let member = set(member, quantile, Self::quantile);
+        if rate { member.rate() } else { member }
+    }
+}
+
 impl TryFrom<Written> for Checked {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, String> {
+    fn try_from(mut written: Written) -> Result<Self, String> {
         let severity = written.severity.as_deref().map(|word| {
             let known: Result<Severity, _> = word.parse();
             known.map_err(|_| format!("`severity` is info, warning or critical, not {word:?}"))
         });
         let conditions = written.conditions();
+        let rule = written.rule()?;
+        let name = rule.name().to_owned();
         if conditions > 1 {
-            return Err(format!("{:?} has {conditions} conditions, not one", written.metric));
+            return Err(format!("{name:?} has {conditions} conditions, not one"));
         }
-        let rule = written.condition(Rule::new(&written.metric));
+        let rule = written.condition(rule);
         let rule = set(rule, written.named, Rule::named);
         let labels = written.label.into_iter();
         let rule = labels.fold(rule, |rule, (name, pattern)| rule.label(name, pattern));
@@ -101,7 +140,7 @@ impl TryFrom<Written> for Checked {
         let rule = set(rule, written.action, Rule::action);
         let rule = set(rule, written.min_samples, Rule::min_samples);
         if written.too_high && written.too_low {
-            return Err(format!("{:?} is asked for both sides, which is neither", written.metric));
+            return Err(format!("{name:?} is asked for both sides, which is neither"));
         }
         let rule = if written.too_high { rule.too_high() } else { rule };
         let rule = if written.too_low { rule.too_low() } else { rule };
@@ -110,6 +149,16 @@ impl TryFrom<Written> for Checked {
 }
 
 impl Written {
+    /// What it is about.
+    fn rule(&mut self) -> Result<Rule, String> {
+        match (&self.metric, self.group.take(), &self.named) {
+            (Some(metric), None, _) => Ok(Rule::new(metric)),
+            (None, Some(members), Some(name)) => Ok(Rule::group(name, members)),
+            (None, Some(_), None) => Err("a group needs a name: `named` is missing".to_owned()),
+            _ => Err("a rule is about a `metric` or a `group`, and not both".to_owned()),
+        }
+    }
+
     /// How many there are; with none it is the rule's own, the ensemble.
     fn conditions(&self) -> usize {
         let numbers = [self.above, self.below, self.changes, self.zscore];

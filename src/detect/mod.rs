@@ -37,6 +37,7 @@ mod forest;
 mod once;
 mod peaks;
 mod profile;
+mod relation;
 mod robust;
 mod score;
 mod state;
@@ -52,6 +53,7 @@ pub use forecast::Forecast;
 pub use forest::Forest;
 pub use once::Once;
 pub use peaks::Peaks;
+pub(crate) use relation::MOST as MOST_IN_GROUP;
 pub use robust::Robust;
 pub use score::{Reason, Score, THRESHOLD, score_of_deviations};
 pub use state::{State, Tape};
@@ -75,6 +77,17 @@ pub trait Detector: fmt::Debug + Send {
     /// `at` is the time since the Unix epoch where time of day matters; any steady origin will do
     /// elsewhere. A time at or before the last one is taken as "no time has passed".
     fn observe(&mut self, value: f64, at: Duration) -> Score;
+
+    /// How many series it judges together: one, unless it says otherwise.
+    fn series(&self) -> usize {
+        1
+    }
+
+    /// Scores a sample of each series of a group, in an order that stays the same, then learns
+    /// them. A detector of one series looks at the first.
+    fn observe_group(&mut self, values: &[f64], at: Duration) -> Score {
+        self.observe(values.first().copied().unwrap_or(f64::NAN), at)
+    }
 
     /// Reads or writes every number that the next scores depend on, always in the same order.
     fn carry(&mut self, tape: &mut Tape);

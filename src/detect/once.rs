@@ -47,7 +47,15 @@ impl<D: Detector + Clone + 'static> Detector for Once<D> {
     }
 
     fn observe(&mut self, value: f64, at: Duration) -> Score {
-        let mut score = self.inner.observe(value, at);
+        self.observe_group(&[value], at)
+    }
+
+    fn series(&self) -> usize {
+        self.inner.series()
+    }
+
+    fn observe_group(&mut self, values: &[f64], at: Duration) -> Score {
+        let mut score = self.inner.observe_group(values, at);
         score.value = self.newest.pass(score.value);
         score
     }

@@ -39,19 +39,21 @@ pub struct Score {
     pub reason: Reason,
     /// What would have been taken as usual, lowest and highest, where the detector can tell.
     pub expected: Option<(f64, f64)>,
+    /// Of a group: which of its series departs most, by its place; `expected` is about that one.
+    pub origin: usize,
 }
 
 impl Score {
     pub(super) const fn new(value: f64, reason: Reason) -> Self {
-        Self { value, ready: true, reason, expected: None }
+        Self { value, ready: true, reason, expected: None, origin: 0 }
     }
 
     pub(super) const fn warming_up() -> Self {
-        Self { value: 0.0, ready: false, reason: Reason::WarmingUp, expected: None }
+        Self { value: 0.0, ready: false, reason: Reason::WarmingUp, expected: None, origin: 0 }
     }
 
     pub(super) const fn not_finite(ready: bool) -> Self {
-        Self { value: 1.0, ready, reason: Reason::NotFinite, expected: None }
+        Self { value: 1.0, ready, reason: Reason::NotFinite, expected: None, origin: 0 }
     }
 
     pub(super) const fn expecting(mut self, low: f64, high: f64) -> Self {

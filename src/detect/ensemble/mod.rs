@@ -231,7 +231,7 @@ impl Detector for Ensemble {
             (_, true) => Reason::Reset,
             _ => Reason::Usual,
         };
-        Score { value: score, ready: true, reason, expected }
+        Score { expected, ..Score::new(score, reason) }
     }
 
     fn carry(&mut self, tape: &mut Tape) {
