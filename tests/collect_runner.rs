@@ -163,6 +163,9 @@ fn there_is_an_end_to_sources() {
     runner.add(collector);
     (0..40).for_each(|_| runner.collect());
     assert_eq!(runner.errors().len(), 1_000);
+    let labels = [("collector", "wild"), ("source", "further")];
+    let unsaid = value(&registry, "nissa_collector_errors_total", &labels);
+    assert_eq!(unsaid, Some(40.0 * (500.0 - 64.0)));
     let errors = registry.snapshot();
     assert!(errors.family("nissa_collector_errors_total").unwrap().len() <= 101);
 }

@@ -75,3 +75,18 @@ fn a_runtime_may_go_first() {
     other.block_on(async move { assert!(guard.shutdown()) });
     assert_eq!(value(&registry, "tokio_workers", &[]), None);
 }
+
+#[test]
+fn more_workers_than_are_shown_are_counted_as_left_out() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(260).build().unwrap();
+    let registry = Registry::new();
+    let mut runner = Runner::new(&registry);
+    runner.add(TokioRuntime::new(runtime.handle()));
+    runner.collect();
+    assert_eq!(value(&registry, "tokio_workers", &[]), Some(260.0));
+    let workers = registry.snapshot();
+    assert_eq!(workers.family("tokio_worker_parks_total").unwrap().series().len(), 256);
+    let errors = runner.errors();
+    assert_eq!(errors[0].source, "worker_limit");
+    assert_eq!(errors[0].error, "4 beyond the first 256 are left out");
+}

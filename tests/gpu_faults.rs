@@ -67,7 +67,15 @@ fn a_lost_gpu_shows_nothing_until_it_is_back() {
 
     stub.value(1, "lost", 0);
     stub.value(1, "temperature", 20);
+    // As when its driver was taken out and another put in.
+    stub.driver("580.159.03");
     watch.collect().collect().collect();
+    let page = watch.page();
+    let with = |driver| {
+        let begins = format!("gpu_info{{driver=\"{driver}\"");
+        page.iter().filter(|line| line.starts_with(&begins)).count()
+    };
+    assert_eq!((with("580.159.03"), with("570.86.16")), (1, 1), "{page:?}");
     assert_eq!((up(&watch, 1), celsius(&watch, 1)), (Some(1.0), Some(20.0)));
     assert_eq!(figures(&watch, 1).len(), before);
     stub.value(1, "lost", 1);

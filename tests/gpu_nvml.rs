@@ -294,12 +294,14 @@ fn slow_figures_are_read_at_first_and_then_rarely() {
 fn this_process_is_found_by_its_id() {
     let stub = hopper();
     stub.process(0, 0, std::process::id(), 1_000);
-    stub.process(0, 1, 4_000_000_000, 5_000);
+    // A second context of the same process.
+    stub.process(0, 1, std::process::id(), 500);
     let mut watch = watch(&stub);
     watch.collect();
-    assert_eq!(watch.value("gpu_own_process_memory_bytes"), Some(1_000.0));
+    assert_eq!(watch.value("gpu_own_process_memory_bytes"), Some(1_500.0));
     assert!(!watch.page().iter().any(|line| line.starts_with("gpu_process_memory_bytes")));
     stub.process(0, 0, 0, 0);
+    stub.process(0, 1, 0, 0);
     assert_eq!(watch.collect().value("gpu_own_process_memory_bytes"), None);
 }
 

@@ -30,7 +30,11 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 #[derive(Debug, Default)]
 #[must_use = "what failed is counted only if it is returned"]
-pub struct Failures(Vec<(Cow<'static, str>, Cause)>);
+pub struct Failures {
+    list: Vec<(Cow<'static, str>, Cause)>,
+    /// How many more there were.
+    unsaid: u64,
+}
 
 /// More of one call are the same trouble told again.
 const MOST: usize = 64;
@@ -38,14 +42,16 @@ const MOST: usize = 64;
 impl Failures {
     /// None so far. Allocates nothing.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { list: Vec::new(), unsaid: 0 }
     }
 
-    /// Notes that this source could not be read. Beyond 64 of one call the rest goes unsaid.
-    /// Sources become label values, so let there be few.
+    /// Notes that this source could not be read. Beyond 64 of one call the rest is only counted,
+    /// as of the source "further". Sources become label values, so let there be few.
     pub fn add(&mut self, source: impl Into<Cow<'static, str>>, error: impl Into<Cause>) {
-        if self.0.len() < MOST {
-            self.0.push((source.into(), error.into()));
+        if self.list.len() < MOST {
+            self.list.push((source.into(), error.into()));
+        } else {
+            self.unsaid += 1;
         }
     }
 
@@ -61,37 +67,42 @@ impl Failures {
     /// Takes over what another part of the collector noted.
     pub fn append(&mut self, other: Result<(), Self>) {
         if let Err(other) = other {
-            let room = MOST.saturating_sub(self.0.len());
-            self.0.extend(other.0.into_iter().take(room));
+            other.list.into_iter().for_each(|(source, error)| self.add(source, error));
+            self.unsaid += other.unsaid;
         }
+    }
+
+    /// How many were not kept.
+    pub(super) fn unsaid(&self) -> u64 {
+        self.unsaid
     }
 
     /// Whether nothing failed.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// Sources and errors, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &(dyn std::error::Error + 'static))> {
-        self.0.iter().map(|(source, error)| (&**source, &**error as _))
+        self.list.iter().map(|(source, error)| (&**source, &**error as _))
     }
 
     /// `Ok` if nothing failed: what a collector returns at its end.
     pub fn into_result(self) -> Result<(), Self> {
-        if self.0.is_empty() { Ok(()) } else { Err(self) }
+        if self.list.is_empty() { Ok(()) } else { Err(self) }
     }
 }
 
 /// Not an error itself, which is what lets `?` make one of any.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failures {
     fn from(error: E) -> Self {
-        Self(vec![("collect".into(), Box::new(error))])
+        Self { list: vec![("collect".into(), Box::new(error))], unsaid: 0 }
     }
 }
 
 impl fmt::Display for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (source, error)) in self.0.iter().enumerate() {
+        for (index, (source, error)) in self.list.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{source}: {error}")?;
         }

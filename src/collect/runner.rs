@@ -179,16 +179,23 @@ impl Slot {
     }
 
     fn report(&self, failures: Failures, registry: &Registry, errors: &ErrorLog, unix: Duration) {
+        let note = |source: &str, text: String, times: u64| {
+            let count = errors.note(&self.name, source, text.clone(), unix);
+            let labels = [("collector", &*self.name), ("source", source)];
+            registry.counter("nissa_collector_errors_total", &labels).increment(times);
+            if count == 1 {
+                crate::logging::warn!("nissa: collector {}: {source}: {text}", self.name);
+            }
+        };
         for (source, error) in failures.iter() {
             // The error is the collector's, and so is how it is written.
             let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
             let text = text.unwrap_or_else(|_| "an error that panics when written".to_owned());
-            let count = errors.note(&self.name, source, text.clone(), unix);
-            let labels = [("collector", &*self.name), ("source", source)];
-            registry.counter("nissa_collector_errors_total", &labels).increment(1);
-            if count == 1 {
-                crate::logging::warn!("nissa: collector {}: {source}: {text}", self.name);
-            }
+            note(source, text, 1);
+        }
+        if failures.unsaid() > 0 {
+            let text = format!("{} more failures of one call", failures.unsaid());
+            note("further", text, failures.unsaid());
         }
     }
 

@@ -116,7 +116,12 @@ impl Collector for TokioRuntime {
         for (number, worker) in self.workers.iter().enumerate() {
             busy::show(&self.metrics, number, &worker.busy, &worker.parks);
         }
-        Ok(())
+        let mut failures = Failures::new();
+        if workers > MOST {
+            let more = workers - MOST;
+            failures.add("worker_limit", format!("{more} beyond the first {MOST} are left out"));
+        }
+        failures.into_result()
     }
 
     fn clear(&mut self) {

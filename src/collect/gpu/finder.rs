@@ -66,7 +66,14 @@ impl Finder {
         };
         self.skipped = 0;
         let count = match nvml.device_count() {
-            Ok(count) => count.min(MOST),
+            Ok(count) => {
+                if count > MOST {
+                    let more = count - MOST;
+                    let error = format!("{more} beyond the first {MOST} are left out");
+                    finding.faults.push(("gpu_limit", error));
+                }
+                count.min(MOST)
+            }
             Err(error) => {
                 if matches!(error, NvmlError::Uninitialized) {
                     library::forget(nvml);

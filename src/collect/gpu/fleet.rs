@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::finder::{Finder, Finding};
 use super::lane::{Lane, Turn};
 use super::panel::describe_gauge;
-use super::source::Found;
+use super::source::{Found, Identity};
 use super::trouble::Trouble;
 use super::unit::Unit;
 use super::{Settings, amd};
@@ -148,16 +148,16 @@ impl Fleet {
     }
 
     fn take_in(&mut self, found: Found, trouble: &mut Trouble<'_>) {
-        let uuid = &found.identity.uuid;
-        if let Some(known) = self.units.iter_mut().find(|unit| unit.identity().uuid == *uuid) {
-            if known.is_gone() {
-                known.revive(found.source, trouble);
-            }
+        let Identity { gpu, uuid, .. } = &found.identity;
+        let mut units = self.units.iter();
+        if units.any(|unit| unit.identity().uuid == *uuid && !unit.is_gone()) {
             return;
         }
-        // The number was another's, who will come back under another, if at all. It goes first:
-        // with it goes what it shows.
-        self.units.retain(|unit| unit.identity().gpu != found.identity.gpu);
+        // One that was gone begins anew: its driver or its number may be another. And the number
+        // may have been another's, who will come back under another, if at all. They go first: with
+        // them goes what they show.
+        let is_another = |unit: &Unit| unit.identity().uuid != *uuid && unit.identity().gpu != *gpu;
+        self.units.retain(is_another);
         self.units.push(Unit::new(&self.registry, found, trouble));
     }
 

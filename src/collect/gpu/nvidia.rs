@@ -8,7 +8,7 @@ use super::fields::{self, Fields};
 use super::gpm::{self, Gpm};
 use super::metric::{Metric, ONE, gauge};
 use super::mig::Mig;
-use super::own_process::own_pids;
+use super::own_process::OwnProcess;
 use super::source::{Progress, Readings, Source};
 use super::verdict::{Verdict, absent};
 use super::xid::Xids;
@@ -32,7 +32,7 @@ pub(super) struct Nvidia {
     gpm: Gpm,
     pcie: Verdict,
     processes: Verdict,
-    own_pids: Vec<u32>,
+    own: OwnProcess,
     mig: Option<Mig>,
     extras: Extras,
     /// Where in the readings the fields' metrics begin, GPM's, and this process's memory.
@@ -71,7 +71,7 @@ impl Nvidia {
             gpm: Gpm::new(),
             pcie: Verdict::default(),
             processes: Verdict::default(),
-            own_pids: own_pids(),
+            own: OwnProcess::new(),
             mig: extras.mig.then(Mig::default),
             extras,
             places: [fields, gpm, own_memory],
@@ -112,17 +112,18 @@ impl Nvidia {
             into.processes = self.extras.processes.then(Vec::new);
             return absent(into, place, 1);
         };
-        let mut own: Option<u64> = None;
+        // Not found is not 0: the driver may know this process by an id that is not seen here.
+        let own = self.own.find(running.iter().map(|process| process.pid));
+        let mut own_bytes: Option<u64> = None;
         let mut all = Vec::new();
         for process in running {
             let UsedGpuMemory::Used(bytes) = process.used_gpu_memory else { continue };
-            if self.own_pids.contains(&process.pid) {
-                own = Some(bytes.saturating_add(own.unwrap_or(0)));
+            if own == Some(process.pid) {
+                own_bytes = Some(bytes.saturating_add(own_bytes.unwrap_or(0)));
             }
             all.push((process.pid, bytes));
         }
-        // Not found is not 0: the driver may know this process by an id that is not seen here.
-        into.set(place, own);
+        into.set(place, own_bytes);
         into.processes = self.extras.processes.then_some(all);
     }
 }

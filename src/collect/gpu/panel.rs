@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::metric::{Metric, Seen, Shape, help};
 use super::mig::instances;
 use super::source::{Identity, Part, Readings};
+use super::trouble::Trouble;
 use crate::instrument::Counter;
 use crate::registry::{Observed, Registry};
 
@@ -88,8 +89,8 @@ impl Panel {
         self.memory
     }
 
-    /// Shows what was read.
-    pub(super) fn show(&mut self, readings: &Readings) {
+    /// Shows what was read. What is too much of it is noted.
+    pub(super) fn show(&mut self, readings: &Readings, trouble: &mut Trouble<'_>) {
         self.up.set(1.0);
         for index in 0..self.metrics.len() {
             let seen = readings.values.get(index).copied().unwrap_or_default();
@@ -97,7 +98,11 @@ impl Panel {
         }
         self.note_memory(readings);
         if let Some(processes) = &readings.processes {
-            self.show_processes(processes);
+            let left_out = self.show_processes(processes);
+            if left_out > 0 {
+                let error = format!("{left_out} beyond the first {MOST_PROCESSES} are left out");
+                trouble.note("process_limit", error);
+            }
         }
         if let Some(parts) = &readings.parts {
             self.show_parts(parts);
@@ -163,13 +168,17 @@ impl Panel {
         });
     }
 
-    fn show_processes(&mut self, processes: &[(u32, u64)]) {
+    /// How many there was no room for comes back.
+    fn show_processes(&mut self, processes: &[(u32, u64)]) -> usize {
         // One with several contexts is told several times.
         let mut sums = BTreeMap::<u32, u64>::new();
+        let mut left_out = 0;
         for (pid, bytes) in processes {
             if sums.len() < MOST_PROCESSES || sums.contains_key(pid) {
                 let sum = sums.entry(*pid).or_default();
                 *sum = sum.saturating_add(*bytes);
+            } else {
+                left_out += 1;
             }
         }
         self.processes.retain(|pid, _| sums.contains_key(pid));
@@ -182,6 +191,7 @@ impl Panel {
             });
             shown.set(*bytes as f64);
         }
+        left_out
     }
 
     fn show_parts(&mut self, parts: &[Part]) {
@@ -286,11 +296,11 @@ mod tests {
             registry.snapshot().get(name, &labels).and_then(|value| value.as_f64())
         };
         let many = MOST_PROCESSES as u32;
-        show((0..many).map(|pid| (pid, 7)).collect());
+        assert_eq!(show((0..many).map(|pid| (pid, 7)).collect()), 0);
         // The same in another order, and one more: the last of them is not read any more.
-        show((0..=many).rev().map(|pid| (pid, 9)).collect());
+        assert_eq!(show((0..=many).rev().map(|pid| (pid, 9)).collect()), 1);
         assert_eq!((of("0"), of("1"), of(&many.to_string())), (None, Some(9.0), Some(9.0)));
-        show(vec![(5, 3), (6, 1), (5, 4)]);
+        assert_eq!(show(vec![(5, 3), (6, 1), (5, 4)]), 0);
         assert_eq!((of("5"), of("6"), of("1")), (Some(7.0), Some(1.0), None));
     }
 }

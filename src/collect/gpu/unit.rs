@@ -46,7 +46,7 @@ impl Unit {
     pub(super) fn new(registry: &Registry, found: Found, trouble: &mut Trouble<'_>) -> Self {
         let Found { identity, source } = found;
         let mut unit = Self::with(Panel::new(registry, identity, source.metrics()));
-        unit.revive(source, trouble);
+        unit.start(source, trouble);
         unit
     }
 
@@ -76,8 +76,7 @@ impl Unit {
         self.state == State::New
     }
 
-    /// Goes on with a GPU that was gone.
-    pub(super) fn revive(&mut self, mut source: Box<dyn Source>, trouble: &mut Trouble<'_>) {
+    fn start(&mut self, mut source: Box<dyn Source>, trouble: &mut Trouble<'_>) {
         let progress = self.progress.clone();
         let lane = Lane::start("nissa-gpu", move |Order { is_slow, mut readings }| {
             source.read(is_slow, &progress, &mut readings);
@@ -134,7 +133,7 @@ impl Unit {
             self.state = State::New;
         } else {
             self.state = State::Up;
-            self.panel.show(&readings);
+            self.panel.show(&readings, trouble);
         }
         self.readings = readings;
     }
