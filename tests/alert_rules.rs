@@ -206,6 +206,28 @@ fn patterns_take_many_series_and_leave_our_own_alone() {
 }
 
 #[test]
+fn a_row_of_alerts_is_not_one_event_for_ever() {
+    let bench = Bench::of(Rule::new("load").above(0.5));
+    // One more every other tick, each near the one before.
+    for host in 0..40 {
+        bench.registry.gauge("load", &[("host", &host.to_string())]).set(1);
+        bench.tick();
+        bench.tick();
+    }
+    let json: serde_json::Value = serde_json::from_str(&bench.anomalies("")).unwrap();
+    let of = |alert: &serde_json::Value| {
+        let host: u32 = alert["labels"]["host"].as_str().unwrap().parse().unwrap();
+        (host, alert["group"].as_u64().unwrap(), alert["origin"] == true)
+    };
+    let mut alerts: Vec<_> = json["anomalies"].as_array().unwrap().iter().map(of).collect();
+    alerts.sort_unstable();
+    // Thirty ticks, which is fifteen of them.
+    for (host, group, origin) in alerts {
+        assert_eq!((group, origin), (u64::from(host / 15) * 15 + 1, host % 15 == 0), "{host}");
+    }
+}
+
+#[test]
 fn series_that_come_and_go_keep_their_own_state() {
     let bench = Bench::of(Rule::new("load").above(0.5).hold(2));
     let set = |host: &str, value: f64| bench.registry.gauge("load", &[("host", host)]).set(value);

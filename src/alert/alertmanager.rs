@@ -48,7 +48,8 @@ impl Alertmanager {
         Ok(Self { endpoint, labels: Vec::new(), repeat: Duration::from_secs(60) })
     }
 
-    /// A label of every alert, as a Prometheus's `external_labels`. Those of a series win.
+    /// A label of every alert, as a Prometheus's `external_labels`. Those of a series win, as do
+    /// `alertname`, `metric` and `severity`.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((name.into(), value.into()));
         self
@@ -130,12 +131,14 @@ impl Sending {
             ("severity", alert.severity().as_str()),
         ];
         let own = |name: &str| known.iter().any(|(known, _)| *known == name);
-        let series = alert.labels().iter().filter(|(name, _)| !own(name));
-        let rest = self.labels.iter().filter(|(name, _)| alert.label(name).is_none() && !own(name));
-        let labels = known
-            .into_iter()
-            .map(|(n, v)| (n.to_owned(), v))
-            .chain(series.chain(rest).map(|(n, v)| (legal(n), v.as_str())));
+        let taken = |name: &str| own(name) || alert.label(name).is_some();
+        let series = alert.labels().iter().map(|(name, value)| {
+            let exported = own(name).then(|| exported(name, taken));
+            (exported.unwrap_or_else(|| legal(name)), value.as_str())
+        });
+        let rest = self.labels.iter().filter(|(name, _)| !taken(name));
+        let rest = rest.map(|(name, value)| (legal(name), value.as_str()));
+        let labels = known.into_iter().map(|(n, v)| (n.to_owned(), v)).chain(series).chain(rest);
         // Two names may become one; the first has it.
         let mut names: Vec<String> = Vec::new();
         let labels = labels.filter(|(name, value)| {
@@ -167,6 +170,15 @@ impl Sending {
         json::rfc3339(out, end);
         out.push_str("\"}");
     }
+}
+
+/// What a label of a series is called whose name an alert needs for itself: as Prometheus does it.
+fn exported(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut name = name.to_owned();
+    while taken(&name) {
+        name.insert_str(0, "exported_");
+    }
+    name
 }
 
 /// As Alertmanager takes label names: it refuses a whole batch for one that is not.

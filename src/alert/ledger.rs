@@ -17,6 +17,9 @@ use crate::monitor::Tick;
 
 /// How long an inline anomaly counts as going on; nobody says when it is over.
 const INLINE: Duration = Duration::from_secs(60);
+/// A group's span, in times that alerts may lie apart. Alerts that come all the time would be one
+/// group for ever otherwise, whose origin has nothing to do with the last of them.
+const LONGEST_SPAN: u32 = 10;
 
 /// Writes down what happens to alerts.
 #[derive(Debug)]
@@ -26,13 +29,22 @@ pub(super) struct Ledger {
     pub(super) senders: Vec<Sender>,
     together: Duration,
     next_id: u64,
-    /// The group that alerts join for now, and when the last one joined.
-    group: Option<(u64, Duration)>,
+    /// The group that alerts join for now.
+    group: Option<Group>,
     /// What began in this tick and has no group yet, with its rule's and its series' place.
     begun: Vec<(usize, usize, Arc<Alert>)>,
     /// What ended, or came back, in this tick.
     told: Vec<Arc<Alert>>,
     inline: Vec<(Arc<Alert>, Duration)>,
+}
+
+/// Alerts that began together.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    id: u64,
+    began: Duration,
+    /// When the last one joined.
+    joined: Duration,
 }
 
 impl Ledger {
@@ -179,13 +191,15 @@ impl Ledger {
 
     /// The first of a group is the likely origin.
     fn grouped(&mut self, alert: &Alert, tick: Tick) -> Arc<Alert> {
-        let open = self
-            .group
-            .filter(|(_, joined)| tick.at.saturating_sub(*joined) <= self.together)
-            .map(|(group, _)| group);
-        let group = open.unwrap_or(alert.id);
-        self.group = Some((group, tick.at));
-        Arc::new(Alert { group, origin: open.is_none(), ..alert.clone() })
+        let longest = self.together.saturating_mul(LONGEST_SPAN);
+        let open = self.group.filter(|group| {
+            tick.at.saturating_sub(group.joined) <= self.together
+                && tick.at.saturating_sub(group.began) < longest
+        });
+        let new = Group { id: alert.id, began: tick.at, joined: tick.at };
+        let group = Group { joined: tick.at, ..open.unwrap_or(new) };
+        self.group = Some(group);
+        Arc::new(Alert { group: group.id, origin: open.is_none(), ..alert.clone() })
     }
 
     /// Lists what watches found in the program itself since the last tick.

@@ -159,7 +159,7 @@ impl Alert {
         self.last_seen
     }
 
-    /// Alerts that began together have one group.
+    /// Alerts that began together have one group: the number of the event that they are signs of.
     pub fn group(&self) -> u64 {
         self.group
     }

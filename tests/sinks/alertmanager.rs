@@ -125,3 +125,31 @@ fn what_fires_is_sent_again() {
     program.wait_for("alertmanager", "sent", 4.0);
     assert_eq!(server.alerts().len(), 1);
 }
+
+#[test]
+fn labels_that_an_alert_needs_for_itself_are_kept_beside_it() {
+    let Some(server) = start("exported") else { return };
+    let manager = Alertmanager::new(&server.url()).unwrap();
+    let manager = manager.label("severity", "none").label("exported_severity", "none");
+    let program = Program::new(|builder| builder.alertmanager(manager));
+    let labels = [
+        ("alertname", "of the series"),
+        ("exported_metric", "taken already"),
+        ("metric", "degrees"),
+        ("severity", "9"),
+    ];
+    program.registry.gauge("queue_depth", &labels).set(1200.0);
+    program.tick(0.0);
+    program.wait_for("alertmanager", "sent", 1.0);
+    let alerts = server.wait("it is listed", |alerts| alerts.len() == 1);
+    let expected = serde_json::json!({
+        "alertname": "queue_depth",
+        "metric": "queue_depth",
+        "severity": "critical",
+        "exported_alertname": "of the series",
+        "exported_exported_metric": "degrees",
+        "exported_metric": "taken already",
+        "exported_severity": "9",
+    });
+    assert_eq!(alerts[0]["labels"], expected);
+}
