@@ -187,3 +187,56 @@ fn two_rules_of_one_name_keep_each_its_own() {
     // One count, since the name is one, and both have spoken.
     assert_eq!(second.fired(), 2.0);
 }
+
+#[test]
+fn rules_of_one_name_and_one_detector_keep_each_its_own() {
+    let path = folder("twins").join("detectors");
+    let start = || {
+        let (registry, clock) = (Registry::new(), ManualClock::new());
+        let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
+        let builder = builder.health(nissa::health::Health::new());
+        let of = |host| Rule::new("x").label("host", host).zscore(4.0);
+        let monitor = builder.alert(of("a*")).alert(of("b*")).detector_state(&path);
+        Program { registry, clock, monitor: monitor.build().unwrap() }
+    };
+    let feed = |program: &Program, value: f64| {
+        for host in ["a1", "b1"] {
+            program.registry.gauge("x", &[("host", host)]).set(value);
+        }
+        program.clock.advance(Duration::from_secs(1));
+        program.monitor.tick();
+    };
+    let first = start();
+    calm(0..200).for_each(|value| feed(&first, value));
+    drop(first);
+    let second = start();
+    feed(&second, 11.0);
+    feed(&second, 60.0);
+    assert_eq!(second.fired(), 2.0, "one of them had to learn anew");
+}
+
+#[test]
+fn what_does_not_come_back_is_forgotten_in_the_end() {
+    let path = folder("unseen").join("detectors");
+    let first = Program::start(&path);
+    first.feed(calm(0..100));
+    drop(first);
+    let knows = || fs::read_to_string(&path).unwrap().contains("\"metric\":\"x\"");
+    // Nothing comes, and it is saved each five minutes, and once at the end.
+    let idle = |saves: u32| {
+        let program = Program::start(&path);
+        for _ in 0..saves {
+            program.clock.advance(Duration::from_secs(300));
+            program.monitor.tick();
+        }
+        let registry = program.registry.clone();
+        drop(program);
+        let dropped = [("reason", "unseen")];
+        let snapshot = registry.snapshot();
+        snapshot.get("nissa_detector_states_dropped_total", &dropped).unwrap().as_f64()
+    };
+    assert_eq!((idle(1_000), knows()), (Some(0.0), true));
+    // A restart does not begin to count anew.
+    assert_eq!((idle(1_014), knows()), (Some(0.0), true));
+    assert_eq!((idle(0), knows()), (Some(2.0), false));
+}

@@ -1,15 +1,14 @@
 //! One rule over all the series it is about.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::condition::Condition;
 use super::group::Input;
 use super::other::Other;
+use super::remembered::Saved;
 use super::report::Verdict;
 use super::rule::Rule;
 use super::tracked::{Event, Moment, Tracked};
-use crate::detect::State;
 use crate::registry::Matcher;
 use crate::snapshot::{Family, Series, Snapshot};
 
@@ -17,9 +16,6 @@ use crate::snapshot::{Family, Series, Snapshot};
 pub(super) const MOST_SERIES: usize = 10_000;
 /// Panics after which a closure is not called again.
 const MOST_PANICS: u32 = 10;
-
-/// States of detectors by metric and labels.
-pub(super) type Saved = HashMap<(String, String), State>;
 
 type Labels = Arc<[(String, String)]>;
 
@@ -95,8 +91,8 @@ impl Evaluator {
     fn tick_group(&mut self, snapshot: &Snapshot, moment: Moment) -> Vec<Event> {
         if self.tracked.is_empty() {
             let mut whole = Tracked::whole(&self.rule);
-            if let Some(state) = self.saved.remove(&whole.place()) {
-                whole.restore(&state);
+            if let Some(absent) = self.saved.remove(&whole.place()) {
+                whole.restore(&absent.state);
             }
             self.tracked.push(whole);
         }
@@ -192,8 +188,8 @@ impl Pass<'_> {
                     continue;
                 }
                 let mut new = Tracked::new(self.rule, family.name(), &series);
-                if let Some(state) = self.saved.remove(&new.place()) {
-                    new.restore(&state);
+                if let Some(absent) = self.saved.remove(&new.place()) {
+                    new.restore(&absent.state);
                 }
                 self.tracked.insert(self.at, new);
             }

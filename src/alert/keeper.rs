@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::evaluator::Evaluator;
+use super::remembered::{collect, hand_out};
 use super::store::{Record, Store};
 use crate::clock;
 use crate::error::Error;
@@ -23,6 +24,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(300);
 pub(super) struct Keeper {
     next: Arc<Mutex<Option<Vec<Record>>>>,
     worker: Option<Worker>,
+    forgotten: Counter,
 }
 
 impl Keeper {
@@ -41,6 +43,14 @@ impl Keeper {
             None,
             "Times that detectors' state was loaded or saved, by what came of it.",
         );
+        registry.describe_counter(
+            "nissa_detector_states_dropped_total",
+            None,
+            "Series of which what was learned is not kept: unseen for too long, or no room.",
+        );
+        let dropped =
+            |reason| registry.counter("nissa_detector_states_dropped_total", &[("reason", reason)]);
+        let (forgotten, no_room) = (dropped("unseen"), dropped("no_room"));
         let (saved, failed) = (outcome("saved"), outcome("save_failed"));
         let store = match Store::open(path) {
             Ok(store) => store,
@@ -50,7 +60,7 @@ impl Keeper {
                     "nissa: detectors' state in {} is not kept: {error}",
                     path.display()
                 );
-                return Ok(Self { next, worker: None });
+                return Ok(Self { next, worker: None, forgotten });
             }
         };
         match store.load() {
@@ -67,14 +77,16 @@ impl Keeper {
             }
         }
         let ours = Arc::clone(&next);
-        let body = move |pause: &Pause| write(&store, &ours, [&saved, &failed], pause);
-        Ok(Self { next, worker: Some(Worker::spawn("nissa-detectors", body)?) })
+        let body = move |pause: &Pause| write(&store, &ours, [&saved, &failed, &no_room], pause);
+        Ok(Self { next, worker: Some(Worker::spawn("nissa-detectors", body)?), forgotten })
     }
 
     /// Gives the thread what was learned until now, in place of what it has not written yet.
-    pub(super) fn keep(&mut self, evaluators: &[Evaluator]) {
+    pub(super) fn keep(&mut self, evaluators: &mut [Evaluator]) {
         let Some(worker) = &self.worker else { return };
-        *self.next.lock() = Some(evaluators.iter().flat_map(records).collect());
+        let (records, forgotten) = collect(evaluators);
+        self.forgotten.increment(forgotten);
+        *self.next.lock() = Some(records);
         worker.nudge();
     }
 
@@ -89,44 +101,14 @@ impl Keeper {
     }
 }
 
-fn hand_out(records: Vec<Record>, evaluators: &mut [Evaluator]) {
-    let detector = |of: &Evaluator| of.rule.condition.judge().detector.map(|it| it.name());
-    let detectors: Vec<_> = evaluators.iter().map(detector).collect();
-    for record in records {
-        // Rules without a name of their own may share one; their detectors differ then.
-        let of_rule = evaluators.iter_mut().zip(&detectors).find(|(evaluator, detector)| {
-            *evaluator.rule.name == record.rule && **detector == Some(record.state.detector())
-        });
-        if let Some((evaluator, _)) = of_rule {
-            evaluator.saved.insert((record.metric, record.labels), record.state);
-        }
-    }
-}
-
-fn records(evaluator: &Evaluator) -> impl Iterator<Item = Record> {
-    let rule = &evaluator.rule.name;
-    let known = evaluator.tracked.iter().filter_map(move |tracked| {
-        let state = tracked.judge.detector.as_ref()?.save();
-        let (metric, labels) = tracked.place();
-        Some(Record { rule: rule.to_string(), metric, labels, state })
-    });
-    // Series that have not come back yet are not to be forgotten.
-    let absent = evaluator.saved.iter().map(move |((metric, labels), state)| Record {
-        rule: rule.to_string(),
-        metric: metric.clone(),
-        labels: labels.clone(),
-        state: state.clone(),
-    });
-    known.chain(absent)
-}
-
 fn write(
     store: &Store,
     next: &Mutex<Option<Vec<Record>>>,
-    [saved, failed]: [&Counter; 2],
+    [saved, failed, no_room]: [&Counter; 3],
     pause: &Pause,
 ) {
     let mut retry = FIRST_RETRY;
+    let mut told = false;
     loop {
         let Some(records) = next.lock().take() else {
             if pause.until(clock::now() + A_WHILE) && next.lock().is_none() {
@@ -135,9 +117,15 @@ fn write(
             continue;
         };
         match store.save(&records) {
-            Ok(()) => {
+            Ok(left_out) => {
                 retry = FIRST_RETRY;
                 saved.increment(1);
+                no_room.increment(left_out);
+                if left_out > 0 && !std::mem::replace(&mut told, true) {
+                    crate::logging::warn!(
+                        "nissa: detectors' state of {left_out} series is not kept: more than 64 MiB"
+                    );
+                }
             }
             Err(error) => {
                 failed.increment(1);

@@ -17,6 +17,7 @@ mod member;
 mod other;
 mod own;
 mod reading;
+mod remembered;
 mod report;
 mod rule;
 mod sender;

@@ -124,7 +124,7 @@ impl Stage for Alerts {
         let Some(mut running) = self.running.take() else { return };
         let deadline = clock::after(limit);
         if let Some(keeper) = &mut running.keeper {
-            keeper.keep(&running.evaluators);
+            keeper.keep(&mut running.evaluators);
             keeper.ask_stop();
         }
         running.ledger.stop(deadline);
@@ -154,7 +154,9 @@ impl Running {
         self.own.publish(&self.evaluators, &self.ledger);
         if tick.at.saturating_sub(self.saved_at) >= SAVE_EVERY {
             self.saved_at = tick.at;
-            self.keeper.iter_mut().for_each(|keeper| keeper.keep(&self.evaluators));
+            if let Some(keeper) = &mut self.keeper {
+                keeper.keep(&mut self.evaluators);
+            }
         }
     }
 }

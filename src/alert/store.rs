@@ -21,9 +21,20 @@ const LONGEST: u64 = 64 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) rule: String,
+    /// Which of the rules of that name that have the state's detector.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) nth: u32,
     pub(super) metric: String,
     pub(super) labels: String,
     pub(super) state: State,
+    /// For how many saves the series was not there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) unseen: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The file, locked against other processes for as long as this lives.
@@ -54,12 +65,9 @@ impl Store {
         })
     }
 
-    /// Replaces the file, or leaves the old one as it was.
-    pub(super) fn save(&self, records: &[Record]) -> io::Result<()> {
-        let body = serde_json::to_vec(records)?;
-        if body.len() as u64 > LONGEST {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 64 MiB"));
-        }
+    /// Replaces the file, or leaves the old one as it was. How many records found no room in it.
+    pub(super) fn save(&self, records: &[Record]) -> io::Result<u64> {
+        let (body, left_out) = list(records, LONGEST)?;
         let new = beside(&self.path, "new");
         let mut file = File::create(&new)?;
         let (length, sum) = (body.len(), checksum(&body));
@@ -72,8 +80,28 @@ impl Store {
         if let Some(folder) = self.path.parent().and_then(|folder| File::open(folder).ok()) {
             let _ = folder.sync_all();
         }
-        Ok(())
+        Ok(left_out)
     }
+}
+
+/// A list of those that have room, the first ones first, and how many have none.
+fn list(records: &[Record], longest: u64) -> io::Result<(Vec<u8>, u64)> {
+    let mut body = vec![b'['];
+    let mut left_out = 0;
+    for record in records {
+        let text = serde_json::to_vec(record)?;
+        // With a comma before it and the bracket behind.
+        if (body.len() + text.len() + 2) as u64 > longest {
+            left_out += 1;
+            continue;
+        }
+        if body.len() > 1 {
+            body.push(b',');
+        }
+        body.extend(text);
+    }
+    body.push(b']');
+    Ok((body, left_out))
 }
 
 enum Problem {
@@ -160,9 +188,33 @@ mod tests {
     use crate::detect::{Detector, ZScore};
     use proptest::prelude::*;
 
+    fn record(metric: &str, state: State) -> Record {
+        let (rule, metric, labels) = ("r".into(), metric.into(), String::new());
+        Record { rule, nth: 0, metric, labels, state, unseen: 0 }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_left_out_and_the_rest_is_kept() {
+        let state = ZScore::ewma(20).save();
+        let long = "m".repeat(5_000);
+        let records =
+            [record("a", state.clone()), record(&long, state.clone()), record("b", state)];
+        let (whole, none) = list(&records, u64::MAX).unwrap();
+        assert_eq!((none, serde_json::to_vec(&records).unwrap()), (0, whole.clone()));
+        for longest in 0..whole.len() as u64 + 2 {
+            let (body, left_out) = list(&records, longest).unwrap();
+            assert!(body.len() as u64 <= longest.max(2));
+            let read: Vec<Record> = serde_json::from_slice(&body).unwrap();
+            assert_eq!(read.len() as u64 + left_out, 3);
+            assert!(read.iter().all(|record| record.metric != "b" || read[0].metric == "a"));
+        }
+        let short = serde_json::to_vec(&[&records[0], &records[2]]).unwrap();
+        assert_eq!(list(&records, short.len() as u64).unwrap(), (short, 1));
+    }
+
     fn written() -> Vec<u8> {
         let state = ZScore::ewma(20).save();
-        let record = Record { rule: "r".into(), metric: "m".into(), labels: "".into(), state };
+        let record = record("m", state);
         let body = serde_json::to_vec(&[record]).unwrap();
         let mut bytes =
             format!("{MAGIC} {VERSION} {} {:016x}\n", body.len(), checksum(&body)).into_bytes();
