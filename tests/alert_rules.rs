@@ -327,24 +327,6 @@ fn what_is_firing_is_in_health() {
 }
 
 #[test]
-fn inline_anomalies_are_listed_too() {
-    let bench = Bench::of(Rule::new("unused"));
-    let mut loss =
-        nissa::watch("loss").label("rank", "3").not_finite().registry(&bench.registry).build();
-    assert!(loss.observe(f64::NAN).is_some());
-    bench.tick();
-    let json = bench.anomalies("state=firing");
-    assert!(
-        json.contains("\"detector\":\"watch\"") && json.contains("\"metric\":\"loss\""),
-        "{json}"
-    );
-    // Two watches over one metric are told apart.
-    assert!(json.contains("\"labels\":{\"rank\":\"3\"}"), "{json}");
-    (0..61).for_each(|_| bench.tick());
-    assert_eq!(bench.state(), 'r');
-}
-
-#[test]
 fn the_wall_clock_may_jump_and_a_gap_is_one_sample() {
     let bench = Bench::of(Rule::new("requests_total").zscore(6.0));
     let requests = bench.registry.counter("requests_total", &[]);

@@ -13,7 +13,7 @@ use super::own::Own;
 use super::rule::{Callback, Rule};
 use super::sender::{Sender, Sink};
 use super::tracked::Moment;
-use crate::anomaly::Severity;
+use crate::anomaly::{self, Severity};
 use crate::clock;
 use crate::error::Error;
 use crate::health::{self, Report, Status};
@@ -99,6 +99,8 @@ impl Stage for Alerts {
             Some(path) => Some(Keeper::start(path, registry, &mut evaluators)?),
             None => None,
         };
+        let registry = registry.inner.id();
+        anomaly::open(registry);
         // Alerts that begin within three ticks of one another began together.
         let together = context.interval().saturating_mul(3);
         self.running = Some(Running {
@@ -109,7 +111,7 @@ impl Stage for Alerts {
             saved_at: Duration::ZERO,
             last: None,
             epoch: Duration::ZERO,
-            registry: registry.inner.id(),
+            registry,
         });
         Ok(())
     }
@@ -122,6 +124,7 @@ impl Stage for Alerts {
 
     fn stop(&mut self, limit: Duration) {
         let Some(mut running) = self.running.take() else { return };
+        anomaly::close(running.registry);
         let deadline = clock::after(limit);
         if let Some(keeper) = &mut running.keeper {
             keeper.keep(&mut running.evaluators);

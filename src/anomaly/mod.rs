@@ -7,7 +7,7 @@ mod sentence;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) use inbox::{post, take};
+pub(crate) use inbox::{close, open, post, take};
 
 /// How bad it is. Ordered: `Info < Warning < Critical`.
 ///
