@@ -175,6 +175,9 @@ fn fuzz_files_of_machines() {
         let host = Host::default()
             .root(&tree.root)
             .per_core(random.below(2) == 0)
+            .threads(true)
+            .process_tree(true)
+            .cpu_frequency(true)
             .network_filesystems(random.below(2) == 0)
             .filesystems(["/", "/sys/fs/cgroup", "relative"]);
         shown += read(host, tree, &seeds, random);

@@ -78,7 +78,7 @@ fn a_runtime_may_go_first() {
 
 #[test]
 fn more_workers_than_are_shown_are_counted_as_left_out() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(260).build().unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(260).build().unwrap();
     let registry = Registry::new();
     let mut runner = Runner::new(&registry);
     runner.add(TokioRuntime::new(runtime.handle()));

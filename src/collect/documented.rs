@@ -38,7 +38,8 @@ fn the_document_lists_what_is_shown() {
 fn what_runs_shows_nothing_that_is_not_listed() {
     let registry = Registry::new();
     let mut runner = super::Runner::new(&registry);
-    runner.add(super::Host::default().temperatures(true).per_core(true));
+    let host = super::Host::default().temperatures(true).per_core(true).cpu_frequency(true);
+    runner.add(host.cpu_modes(true).threads(true).process_tree(true));
     runner.collect();
     let listed: BTreeSet<String> =
         ["Machine", "Process", "Container", "Collectors"].into_iter().flat_map(rows).collect();

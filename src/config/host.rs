@@ -23,6 +23,10 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("host.filesystems", "a list of paths", "[\"/\"] and the working directory"),
     Key::new("host.network_filesystems", SWITCH, "false"),
     Key::new("host.temperatures", SWITCH, "false"),
+    Key::new("host.cpu_frequency", SWITCH, "false"),
+    Key::new("host.cpu_modes", SWITCH, "false"),
+    Key::new("host.threads", SWITCH, "false"),
+    Key::new("host.process_tree", SWITCH, "false"),
     Key::new("host.portable", SWITCH, "false on Linux"),
     Key::new("host.root", "a path", "/"),
 ];
@@ -41,6 +45,10 @@ pub(super) struct Section {
     filesystems: Option<List<String>>,
     network_filesystems: Option<bool>,
     temperatures: Option<bool>,
+    cpu_frequency: Option<bool>,
+    cpu_modes: Option<bool>,
+    threads: Option<bool>,
+    process_tree: Option<bool>,
     portable: Option<bool>,
     root: Option<PathBuf>,
 }
@@ -64,6 +72,10 @@ impl Section {
         let host = set(host, self.filesystems, |to, List(paths)| to.filesystems(paths));
         let host = set(host, self.network_filesystems, Host::network_filesystems);
         let host = set(host, self.temperatures, Host::temperatures);
+        let host = set(host, self.cpu_frequency, Host::cpu_frequency);
+        let host = set(host, self.cpu_modes, Host::cpu_modes);
+        let host = set(host, self.threads, Host::threads);
+        let host = set(host, self.process_tree, Host::process_tree);
         let host = set(host, self.portable, Host::portable);
         set(host, self.root, Host::root)
     }

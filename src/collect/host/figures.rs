@@ -119,10 +119,15 @@ pub(crate) const VMSTAT: [Figure; 4] = [
 pub(crate) const TEMPERATURE: Figure =
     Figure::gauge("node_hwmon_temp_celsius", "What a sensor measures, in degrees Celsius.");
 
+pub(crate) const FREQUENCY: Figure = Figure::gauge(
+    "node_cpu_scaling_frequency_hertz",
+    "How fast the processor runs, in hertz, as far as the kernel knows.",
+);
+
 /// All of them.
 #[cfg(test)]
 pub(crate) fn figures() -> Vec<Figure> {
-    let single = [CPU_SECONDS, SWITCHES, FORKS, RUNNING, BLOCKED, BOOT, TEMPERATURE];
+    let single = [CPU_SECONDS, SWITCHES, FORKS, RUNNING, BLOCKED, BOOT, TEMPERATURE, FREQUENCY];
     let pressure = [
         PRESSURE_CPU,
         PRESSURE_MEMORY,

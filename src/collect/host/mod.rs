@@ -1,5 +1,6 @@
 //! The machine: processors, memory, load, network, disks, filesystems, pressure.
 
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere less is told"))]
 pub(crate) mod figures;
 pub(crate) mod remote;
 mod settings;
@@ -10,6 +11,8 @@ mod cpu;
 mod disks;
 #[cfg(target_os = "linux")]
 mod filesystems;
+#[cfg(target_os = "linux")]
+mod frequency;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -25,4 +28,6 @@ pub(crate) mod pressure;
 #[cfg(target_os = "linux")]
 mod vmstat;
 
+#[cfg(target_os = "linux")]
+pub(super) use cpu::TICKS;
 pub use settings::Host;

@@ -40,6 +40,10 @@ pub struct Host {
     process: bool,
     container: bool,
     temperatures: bool,
+    cpu_frequency: bool,
+    cpu_modes: bool,
+    threads: bool,
+    process_tree: bool,
     paths: Vec<PathBuf>,
     network_filesystems: bool,
     portable: bool,
@@ -57,6 +61,10 @@ impl Default for Host {
             process: true,
             container: true,
             temperatures: false,
+            cpu_frequency: false,
+            cpu_modes: false,
+            threads: false,
+            process_tree: false,
             paths: [PathBuf::from("/")].into_iter().chain(here).collect(),
             network_filesystems: false,
             portable: !cfg!(target_os = "linux"),
@@ -136,6 +144,33 @@ impl Host {
         self
     }
 
+    /// Shows how fast each processor runs, on Linux, every ten seconds (off: asking wakes some).
+    pub fn cpu_frequency(mut self, on: bool) -> Self {
+        self.cpu_frequency = on;
+        self
+    }
+
+    /// Shows this process's processor time by mode, user and system, in place of their sum, on
+    /// Linux (off).
+    pub fn cpu_modes(mut self, on: bool) -> Self {
+        self.cpu_modes = on;
+        self
+    }
+
+    /// Shows this process's processor time by names of threads too, on Linux (off: some
+    /// microseconds a thread). At most 1,024 threads are read.
+    pub fn threads(mut self, on: bool) -> Self {
+        self.threads = on;
+        self
+    }
+
+    /// Shows processor time and memory of this process with all its children, on Linux, every ten
+    /// seconds (off): loaders of data work in processes of their own. At most 4,096 are read.
+    pub fn process_tree(mut self, on: bool) -> Self {
+        self.process_tree = on;
+        self
+    }
+
     /// Asks `sysinfo` on Linux too (off). Dearer, and knows less.
     pub fn portable(mut self, on: bool) -> Self {
         self.portable = on || !cfg!(target_os = "linux");
@@ -202,10 +237,13 @@ mod native {
     use super::*;
     use crate::collect::container::linux::Cgroups;
     use crate::collect::host::filesystems::{Filesystems, Fullest};
+    use crate::collect::host::frequency::Frequencies;
     use crate::collect::host::linux::Machine;
     use crate::collect::host::places::Only;
     use crate::collect::linux::{Place, SharedBuffer};
-    use crate::collect::process::linux::LinuxProcess;
+    use crate::collect::process::linux::{LinuxProcess, page_size};
+    use crate::collect::process::threads::Threads;
+    use crate::collect::process::tree::Tree;
 
     /// The container before the process, which shows its memory as a share of the container's
     /// limit, and the machine before both.
@@ -233,6 +271,17 @@ mod native {
         }
         let buffer = &SharedBuffer::new();
         let place = Place { root, interval: *interval, facts, buffer };
+        if host.cpu_frequency {
+            let frequencies = Frequencies::new(root);
+            watched.push(frequencies.watched());
+            collectors.alone(frequencies);
+        }
+        if host.threads {
+            collectors.alone(Threads::new(&place));
+        }
+        if host.process_tree {
+            collectors.alone(Tree::new(&place, page_size()));
+        }
         let mut quick: Vec<Box<dyn Collector>> = Vec::new();
         if host.machine {
             quick.push(Box::new(Machine::new(&place, host.per_core)));
@@ -241,7 +290,7 @@ mod native {
             quick.push(Box::new(Cgroups::new(&place)));
         }
         if host.process {
-            quick.push(Box::new(LinuxProcess::new(&place)));
+            quick.push(Box::new(LinuxProcess::new(&place, host.cpu_modes)));
         }
         Watching::join(&mut quick, watched, *interval);
         collectors.thread(quick);

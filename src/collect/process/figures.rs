@@ -35,6 +35,25 @@ pub(crate) const MEMORY_LIMIT_RATIO: Figure = Figure::gauge(
     "Resident memory as a share of the container's limit, or of the machine's memory.",
 );
 
+pub(crate) const THREAD_CPU: Figure = Figure::counter(
+    "process_thread_cpu_seconds_total",
+    "Processor time of all threads of one name, those included that have ended.",
+)
+.in_seconds();
+pub(crate) const TREE: [Figure; 3] = [
+    Figure::gauge("process_tree_processes", "This process and all its children."),
+    Figure::counter(
+        "process_tree_cpu_seconds_total",
+        "Processor time of this process and all its children.",
+    )
+    .in_seconds(),
+    Figure::gauge(
+        "process_tree_resident_memory_bytes",
+        "Resident memory of this process and all its children; what they share counts in each.",
+    )
+    .in_bytes(),
+];
+
 /// All of them.
 #[cfg(test)]
 pub(crate) fn figures() -> impl Iterator<Item = Figure> {
@@ -50,22 +69,28 @@ pub(crate) fn figures() -> impl Iterator<Item = Figure> {
         FAULTS,
         SWITCHES,
         MEMORY_LIMIT_RATIO,
+        THREAD_CPU,
     ];
-    rest.into_iter().chain(IO)
+    rest.into_iter().chain(IO).chain(TREE)
 }
 
 /// What one call of the kernel's tells.
 pub(crate) struct Usage {
-    pub(crate) cpu: Observed<f64>,
+    /// By mode, user and system; or the sum first.
+    pub(crate) cpu: [Observed<f64>; 2],
     /// Major and minor faults, voluntary and involuntary switches.
     pub(crate) counts: [Observed<u64>; 4],
 }
 
 impl Usage {
-    pub(crate) fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(by_mode: bool, registry: &Registry) -> Self {
+        let mode = |mode| CPU.number(registry, &[("mode", mode)]);
         let of = |figure: Figure, kind| figure.count(registry, &[("type", kind)]);
         Self {
-            cpu: CPU.number(registry, &[]),
+            cpu: match by_mode {
+                true => ["user", "system"].map(mode),
+                false => [CPU.number(registry, &[]), Observed::noop()],
+            },
             counts: [
                 of(FAULTS, "major"),
                 of(FAULTS, "minor"),

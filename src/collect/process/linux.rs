@@ -29,6 +29,8 @@ pub(crate) struct LinuxProcess {
     calls: u64,
     stat: Watched<Stat>,
     io: Watched<Io>,
+    /// Whether processor time is shown by mode.
+    by_mode: bool,
     usage: Option<Usage>,
     files: OpenFiles,
     limits: Option<Limits>,
@@ -36,7 +38,7 @@ pub(crate) struct LinuxProcess {
 }
 
 impl LinuxProcess {
-    pub(crate) fn new(place: &Place<'_>) -> Self {
+    pub(crate) fn new(place: &Place<'_>, by_mode: bool) -> Self {
         let Place { root, interval, facts, buffer } = *place;
         let stat = Stat::new(page_size(), root.join("proc/stat"));
         Self {
@@ -46,6 +48,7 @@ impl LinuxProcess {
             calls: 0,
             stat: Watched::new("stat", HeldFile::whole(root.join("proc/self/stat")), stat),
             io: Watched::new("io", HeldFile::whole(root.join("proc/self/io")), Io::default()),
+            by_mode,
             usage: None,
             files: OpenFiles::new(root.join("proc/self/fd")),
             limits: None,
@@ -55,8 +58,13 @@ impl LinuxProcess {
 
     fn show_usage(&mut self, registry: &Registry) -> Result<(), nix::Error> {
         let usage = getrusage(UsageWho::RUSAGE_SELF).inspect_err(|_| self.usage = None)?;
-        let shown = self.usage.get_or_insert_with(|| Usage::new(registry));
-        shown.cpu.set(seconds(usage.user_time()) + seconds(usage.system_time()));
+        let by_mode = self.by_mode;
+        let shown = self.usage.get_or_insert_with(|| Usage::new(by_mode, registry));
+        let [user, system] = [usage.user_time(), usage.system_time()].map(seconds);
+        let times = if by_mode { [user, system] } else { [user + system, system] };
+        for (series, seconds) in shown.cpu.iter().zip(times) {
+            series.set(seconds);
+        }
         let counts = [
             usage.major_page_faults(),
             usage.minor_page_faults(),
@@ -203,7 +211,7 @@ fn seconds(time: TimeVal) -> f64 {
     time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 
-fn page_size() -> u64 {
+pub(crate) fn page_size() -> u64 {
     let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
     size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
 }
