@@ -67,6 +67,9 @@ impl Scalar {
         }
         let before = self.ticks.as_ref().map_or(0, |head| head.size() + head.size() / 8);
         self.close_ticks(turn, past);
+        // Rollups that this sample is too late for must not wait for the next run: the samples they
+        // are made of may be gone by then.
+        self.roll_ended(turn, past);
         self.ticks.insert(Head::after(before, tick)).push(tick, [word], kinds);
         true
     }
@@ -117,15 +120,19 @@ impl Scalar {
         }
     }
 
-    /// Closes rollups whose time is over, of a series that gets no more samples.
-    pub(super) fn roll_over(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
-        if self.ticks.is_some() {
-            return;
-        }
+    /// Closes rollups whose time is over.
+    fn roll_ended(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
         for (index, tier) in ROLLUPS.into_iter().enumerate() {
             if self.rolling[index].position < turn.tiers.position(tier, turn.now) {
                 self.roll(index, turn, past);
             }
+        }
+    }
+
+    /// Closes rollups whose time is over, of a series that gets no more samples.
+    pub(super) fn roll_over(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
+        if self.ticks.is_none() {
+            self.roll_ended(turn, past);
         }
     }
 
