@@ -176,11 +176,6 @@ def tolerance(name):
         return 1.0
     if name.endswith("_seconds_total"):
         return 0.002
-    if name == "process_resident_memory_bytes":
-        # The kernel counts pages of three kinds on each processor, and adds up by the batch; psutil
-        # reads a file that new kernels sum up exactly.
-        processors = os.cpu_count() or 1
-        return 3 * max(32, 2 * processors) * processors * os.sysconf("SC_PAGE_SIZE")
     return 0.0
 
 

@@ -8,8 +8,10 @@
 //!
 //! Prints one table and the goals, and writes `target/collect.json`. Each round takes one of each,
 //! after a pause: caches are as cold as for who wakes up seldom, and `sysinfo` answers from memory
-//! if it is asked more often than each fifth of a second. A figure is the median of thread CPU time, or for
-//! node_exporter the mean of its process's.
+//! if it is asked more often than each fifth of a second. Every other round goes the other way, so
+//! that floor and tick come after the same others. A figure is the median of thread CPU time, or
+//! for node_exporter the mean of its process's. The kernel counts what ten of each read: the floor
+//! must not read more than a tick.
 
 #![allow(unreachable_pub, reason = "a program exports nothing, so the word would be pub(crate)")]
 
@@ -17,17 +19,20 @@ mod allocations;
 mod bare;
 mod exporter;
 mod measure;
+#[path = "../results/mod.rs"]
+mod results;
 mod through_sysinfo;
 
 use std::time::Duration;
-use std::{env, fs, thread};
+use std::{env, thread};
 
 use nissa::Registry;
 use nissa::collect::{Host, Runner};
 
-use bare::Bare;
+use bare::{Bare, reads_of};
 use exporter::Exporter;
-use measure::{Row, Samples, anonymous_memory, thread_time};
+use measure::{Samples, anonymous_memory, thread_time};
+use results::Row;
 use through_sysinfo::ThroughSysinfo;
 
 /// `sysinfo` tells the share it told before if it is asked sooner.
@@ -47,48 +52,118 @@ fn main() {
         return alone();
     }
     let memory = memory_of_threads();
-    let mut nissa = Nissa::new();
-    nissa.tick();
-    let mut bare = Bare::of_open_files();
-    let mut sysinfo = ThroughSysinfo::new();
-    let mut exporter = Exporter::start();
-    if exporter.is_none() {
-        println!("no node_exporter: scripts/servers.sh fetches it");
-    }
-    // Twice the slow figures, so that everything is there; then the first of ten ticks, in both.
-    (1..20).for_each(|_| nissa.tick());
-    bare.tick();
-    sysinfo.tick();
-    bare.rewind();
-    let mut floor = Samples::new("bare_preads", "floor");
-    let mut ours = Samples::new("nissa_tick", "nissa");
-    let mut peer = Samples::new("sysinfo_tick", "sysinfo");
-    let mut allocated = 0;
-    let scraped = exporter.as_mut().map(Exporter::processor_time);
-    for _ in 0..rounds {
-        thread::sleep(PACE / 3);
-        floor.add(thread_time(|| bare.tick()));
-        exporter.as_mut().map(Exporter::scrape);
-        thread::sleep(PACE / 3);
-        let start = allocations::count();
-        let time = thread_time(|| nissa.tick());
-        allocated += allocations::count() - start;
-        ours.add(time);
-        thread::sleep(PACE / 3);
-        peer.add(thread_time(|| sysinfo.tick()));
-    }
-    let mut rows: Vec<Row> = [&floor, &ours, &peer].into_iter().flat_map(Samples::rows).collect();
-    rows.extend(back_to_back(&mut bare, &mut nissa));
-    let spent = exporter.as_mut().map(Exporter::processor_time).zip(scraped);
-    if let Some((after, before)) = spent {
-        let each = (after - before).as_secs_f64() * 1e6 / rounds as f64;
+    let mut bench = Bench::new();
+    let mut rows = bench.reads();
+    bench.rounds(rounds);
+    rows.extend([&bench.floor, &bench.ours, &bench.peer].into_iter().flat_map(Samples::rows));
+    rows.extend(back_to_back(&mut bench.bare, &mut bench.nissa));
+    if let Some(spent) = bench.scraping {
+        let each = spent.as_secs_f64() * 1e6 / rounds as f64;
         rows.push(Row::new("node_exporter_scrape", "node_exporter", each, "us"));
     }
-    rows.push(Row::new("bare_reads", "floor", bare.reads_per_tick(), "reads"));
-    rows.push(Row::new("nissa_allocations", "nissa", allocated as f64 / rounds as f64, "allocs"));
+    let allocated = bench.allocated as f64 / rounds as f64;
+    rows.push(Row::new("nissa_allocations", "nissa", allocated, "allocs"));
     rows.push(Row::new("nissa_memory", "nissa", memory as f64 / 1024.0, "KiB"));
-    rows.push(Row::new("nissa_series", "nissa", nissa.series() as f64, "series"));
-    report(&rows);
+    rows.push(Row::new("nissa_series", "nissa", bench.nissa.series() as f64, "series"));
+    results::print(&rows);
+    goals(&rows);
+    results::write("target/collect.json", rows);
+}
+
+struct Bench {
+    bare: Bare,
+    nissa: Nissa,
+    sysinfo: ThroughSysinfo,
+    exporter: Option<Exporter>,
+    floor: Samples,
+    ours: Samples,
+    peer: Samples,
+    /// By node_exporter, for its scrapes.
+    scraping: Option<Duration>,
+    allocated: usize,
+}
+
+impl Bench {
+    /// Floor and tick are at the first of ten ticks.
+    fn new() -> Self {
+        let mut nissa = Nissa::new();
+        // Twice the slow figures, so that everything is there.
+        (0..20).for_each(|_| nissa.tick());
+        let mut bare = Bare::of_open_files();
+        let mut sysinfo = ThroughSysinfo::new();
+        bare.tick();
+        sysinfo.tick();
+        bare.rewind();
+        let exporter = Exporter::start();
+        if exporter.is_none() {
+            println!("no node_exporter: scripts/servers.sh fetches it");
+        }
+        Self {
+            bare,
+            nissa,
+            sysinfo,
+            exporter,
+            floor: Samples::new("bare_preads", "floor"),
+            ours: Samples::new("nissa_tick", "nissa"),
+            peer: Samples::new("sysinfo_tick", "sysinfo"),
+            scraping: None,
+            allocated: 0,
+        }
+    }
+
+    /// What ten ticks read. The floor reads nothing that a tick does not; it leaves out the calls
+    /// that tell where a long file ends.
+    fn reads(&mut self) -> Vec<Row> {
+        let floor = reads_of(|| (0..10).for_each(|_| self.bare.tick()));
+        let ours = reads_of(|| (0..10).for_each(|_| self.nissa.tick()));
+        let within = floor.0 <= ours.0 && floor.1 <= 1.01 * ours.1;
+        assert!(within, "the floor reads more than a tick: {floor:?}, {ours:?}");
+        let row = |case, system, value, unit| Row::new(case, system, value / 10.0, unit);
+        vec![
+            row("bare_reads", "floor", floor.0, "reads"),
+            row("nissa_reads", "nissa", ours.0, "reads"),
+            row("bare_bytes", "floor", floor.1, "bytes"),
+            row("nissa_bytes", "nissa", ours.1, "bytes"),
+        ]
+    }
+
+    fn rounds(&mut self, rounds: usize) {
+        let scraped = self.exporter.as_mut().map(Exporter::processor_time);
+        for round in 0..rounds {
+            self.pause();
+            self.peer.add(thread_time(|| self.sysinfo.tick()));
+            let turns: [fn(&mut Self); 3] = [Self::floor, Self::scrape, Self::ours];
+            let mut order = [0, 1, 2];
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for turn in order {
+                self.pause();
+                turns[turn](self);
+            }
+        }
+        let spent = self.exporter.as_mut().map(Exporter::processor_time).zip(scraped);
+        self.scraping = spent.map(|(after, before)| after - before);
+    }
+
+    fn pause(&self) {
+        thread::sleep(PACE / 3);
+    }
+
+    fn floor(&mut self) {
+        self.floor.add(thread_time(|| self.bare.tick()));
+    }
+
+    fn scrape(&mut self) {
+        self.exporter.as_mut().map(Exporter::scrape);
+    }
+
+    fn ours(&mut self) {
+        let start = allocations::count();
+        let time = thread_time(|| self.nissa.tick());
+        self.allocated += allocations::count() - start;
+        self.ours.add(time);
+    }
 }
 
 /// The two that are compared, in warm caches: what is left between them is parsing and storing.
@@ -153,11 +228,7 @@ impl Nissa {
     }
 }
 
-fn report(rows: &[Row]) {
-    println!("{:<28}{:<16}{:>12} unit", "case", "system", "value");
-    for Row { case, system, value, unit } in rows {
-        println!("{case:<28}{system:<16}{value:>12.2} {unit}");
-    }
+fn goals(rows: &[Row]) {
     let value = |case| rows.iter().find(|row| row.case == case).map(|row| row.value);
     let ratio = |a, b| Some(value(a)? / value(b)?);
     println!("\ngoals");
@@ -168,19 +239,6 @@ fn report(rows: &[Row]) {
     goal("node_exporter, in ticks", ratio("node_exporter_scrape", "nissa_tick"), ">=", 40.0);
     goal("allocations of a tick", value("nissa_allocations"), "<=", 0.0);
     goal("memory, KiB", value("nissa_memory"), "<=", 256.0);
-    let json: Vec<String> = rows
-        .iter()
-        .map(|Row { case, system, value, unit }| {
-            format!(
-                r#"  {{"case": "{case}", "system": "{system}", "threads": 1, "value": {value:.4}, "unit": "{unit}"}}"#
-            )
-        })
-        .collect();
-    let written = fs::create_dir_all("target")
-        .and_then(|()| fs::write("target/collect.json", format!("[\n{}\n]\n", json.join(",\n"))));
-    if let Err(error) = written {
-        println!("target/collect.json: {error}");
-    }
 }
 
 fn goal(what: &str, figure: Option<f64>, sign: &str, limit: f64) {

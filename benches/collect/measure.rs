@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
+use crate::results::Row;
+
 /// The processor time that this thread takes for it.
 pub fn thread_time(work: impl FnOnce()) -> Duration {
     let now = || {
@@ -49,24 +51,5 @@ impl Samples {
             Row::new(format!("{}{suffix}", self.case), self.system, value, "us")
         };
         [row("", at(0.5)), row("_min", at(0.0)), row("_p95", at(0.95))]
-    }
-}
-
-/// A figure, as `versus` writes them.
-pub struct Row {
-    pub case: String,
-    pub system: &'static str,
-    pub value: f64,
-    pub unit: &'static str,
-}
-
-impl Row {
-    pub fn new(
-        case: impl Into<String>,
-        system: &'static str,
-        value: f64,
-        unit: &'static str,
-    ) -> Self {
-        Self { case: case.into(), system, value, unit }
     }
 }

@@ -1,10 +1,13 @@
 //! The series, the timing, the table.
 
-use std::fmt::Write as _;
-use std::fs;
+#[path = "../results/mod.rs"]
+mod results;
+
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+
+use results::Row;
 
 /// Samples of a series, five minutes apart: a day's wave with noise, a spike now and then, a shift.
 pub fn series(length: usize) -> Vec<(f64, Duration)> {
@@ -44,14 +47,14 @@ pub fn nanoseconds(operations: usize, mut round: impl FnMut()) -> f64 {
 
 #[derive(Default)]
 pub struct Report {
-    rows: Vec<(&'static str, String, f64, &'static str)>,
+    rows: Vec<Row>,
     goals: Vec<(String, f64, f64)>,
 }
 
 impl Report {
     pub fn push(&mut self, case: &'static str, system: &str, value: f64, unit: &'static str) {
         println!("{case:<22}{system:<34}{value:>14.1} {unit}");
-        self.rows.push((case, system.to_owned(), value, unit));
+        self.rows.push(Row::new(case, system, value, unit));
     }
 
     pub fn goal(&mut self, what: &str, value: f64, limit: f64) {
@@ -65,19 +68,6 @@ impl Report {
             let met = if value <= limit { "met" } else { "MISSED" };
             println!("goal {met:<7}{what}: {value:.1}, at most {limit}");
         }
-        let mut text = String::from("[\n");
-        for (i, (case, system, value, unit)) in self.rows.iter().enumerate() {
-            let comma = if i + 1 < self.rows.len() { "," } else { "" };
-            let _ = writeln!(
-                text,
-                r#"  {{"case": "{case}", "system": "{system}", "threads": 1, "value": {value:.4}, "unit": "{unit}"}}{comma}"#
-            );
-        }
-        text.push_str("]\n");
-        let written =
-            fs::create_dir_all("target").and_then(|()| fs::write("target/detect.json", text));
-        if let Err(error) = written {
-            eprintln!("target/detect.json: {error}");
-        }
+        results::write("target/detect.json", self.rows);
     }
 }

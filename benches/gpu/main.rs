@@ -18,10 +18,12 @@ mod allocations;
 mod bare;
 #[path = "../../tests/gpu/mod.rs"]
 mod gpu;
+#[path = "../results/mod.rs"]
+mod results;
 
 use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use nissa::Registry;
 use nissa::collect::{Gpu, Runner};
@@ -29,6 +31,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use bare::Bare;
 use gpu::{Stub, UNSIGNED_INT, UNSIGNED_LONG_LONG};
+use results::Row;
 
 const ROUNDS: usize = 25;
 const HOT: u32 = 2_000;
@@ -63,7 +66,8 @@ fn main() {
     measure(&mut rows, "floor_handover", "floor", handover);
     drop(there);
     let _ = other.join();
-    report(&rows);
+    results::print(&rows);
+    results::write("target/gpu.json", rows);
 }
 
 /// A GPU that has everything but parts and processes.
@@ -114,38 +118,4 @@ fn processor_time() -> Duration {
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
-}
-
-/// A figure, as `versus` writes them.
-struct Row {
-    case: String,
-    system: &'static str,
-    value: f64,
-    unit: &'static str,
-}
-
-impl Row {
-    fn new(case: impl Into<String>, system: &'static str, value: f64, unit: &'static str) -> Self {
-        Self { case: case.into(), system, value, unit }
-    }
-}
-
-fn report(rows: &[Row]) {
-    println!("{:<36}{:<8}{:>12} unit", "case", "system", "value");
-    for Row { case, system, value, unit } in rows {
-        println!("{case:<36}{system:<8}{value:>12.1} {unit}");
-    }
-    let json: Vec<String> = rows
-        .iter()
-        .map(|Row { case, system, value, unit }| {
-            format!(
-                r#"  {{"case": "{case}", "system": "{system}", "threads": 1, "value": {value:.4}, "unit": "{unit}"}}"#
-            )
-        })
-        .collect();
-    let written = fs::create_dir_all("target")
-        .and_then(|()| fs::write("target/gpu.json", format!("[\n{}\n]\n", json.join(",\n"))));
-    if let Err(error) = written {
-        println!("target/gpu.json: {error}");
-    }
 }

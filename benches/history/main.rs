@@ -15,21 +15,15 @@
 mod crowd;
 mod data;
 mod keep;
+#[path = "../results/mod.rs"]
+mod results;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::hint::black_box;
 use std::time::Duration;
 
 use data::Set;
-
-#[derive(Debug)]
-struct Row {
-    case: String,
-    system: &'static str,
-    value: f64,
-    unit: &'static str,
-}
+use results::Row;
 
 /// Collects rows.
 #[derive(Debug)]
@@ -45,7 +39,7 @@ impl Report {
         value: f64,
         unit: &'static str,
     ) {
-        self.0.push(Row { case: format!("{set}_{figure}"), system, value, unit });
+        self.0.push(Row::new(format!("{set}_{figure}"), system, value, unit));
     }
 
     fn print(&self) {
@@ -68,18 +62,6 @@ impl Report {
         }
         println!("{table}");
     }
-
-    fn write(&self) -> std::io::Result<()> {
-        let object = |row: &Row| {
-            let Row { case, system, value, unit } = row;
-            format!(
-                r#"  {{"case": "{case}", "system": "{system}", "threads": 1, "value": {value:.4}, "unit": "{unit}"}}"#
-            )
-        };
-        let objects: Vec<String> = self.0.iter().map(object).collect();
-        fs::create_dir_all("target")?;
-        fs::write("target/history.json", format!("[\n{}\n]\n", objects.join(",\n")))
-    }
 }
 
 fn main() {
@@ -92,9 +74,7 @@ fn main() {
     crowd::measure(&mut report);
     report.print();
     goals(&report);
-    if let Err(error) = report.write() {
-        println!("target/history.json was not written: {error}");
-    }
+    results::write("target/history.json", report.0);
 }
 
 /// Processor time of this thread, which a busy machine does not stretch.

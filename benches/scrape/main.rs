@@ -21,6 +21,8 @@ mod goals;
 mod os;
 mod process;
 mod report;
+#[path = "../results/mod.rs"]
+mod results;
 mod serve;
 #[path = "../versus/workload.rs"]
 #[allow(dead_code, unused_imports, unused_macros, reason = "a part of what that bench does")]
@@ -76,11 +78,7 @@ fn main() {
     bench.recording("scrape_recording_1000", "many");
     print!("{}", bench.report.table());
     println!("\ngoals of this run:\n{}", goals::table(&bench.report));
-    let path = "target/scrape.json";
-    match bench.report.write_json(path) {
-        Ok(()) => println!("written: {path}"),
-        Err(error) => println!("not written: {path}: {error}"),
-    }
+    bench.report.write_json("target/scrape.json");
 }
 
 struct Bench {

@@ -1,8 +1,8 @@
 //! The table and the JSON file.
 
 use std::fmt::Write as _;
-use std::{fs, io};
 
+use crate::results::{self, short};
 use crate::serve::SYSTEMS;
 
 /// One measured value.
@@ -47,33 +47,21 @@ impl Report {
             let _ = write!(table, "\n{case:<42}{threads:>9} {unit:<11}");
             for system in SYSTEMS {
                 let value = self.value(case, system, threads);
-                let _ = write!(table, "{:>28}", value.map_or_else(|| "-".to_owned(), short));
+                let _ = write!(
+                    table,
+                    "{:>28}",
+                    value.map_or_else(|| "-".to_owned(), |value| short(value, 3))
+                );
             }
         }
         table.push('\n');
         table
     }
 
-    /// As `versus` writes it. Names are plain identifiers, so nothing needs escaping.
-    pub fn write_json(&self, path: &str) -> io::Result<()> {
-        let object = |row: &Row| {
-            let Row { case, system, threads, value, unit } = row;
-            format!(
-                r#"  {{"case": "{case}", "system": "{system}", "threads": {threads}, "value": {value:.4}, "unit": "{unit}"}}"#
-            )
+    pub fn write_json(&self, path: &str) {
+        let row = |row: &Row| {
+            results::Row::new(&*row.case, row.system, row.value, row.unit).threads(row.threads)
         };
-        let objects: Vec<String> = self.rows.iter().map(object).collect();
-        fs::create_dir_all("target")?;
-        fs::write(path, format!("[\n{}\n]\n", objects.join(",\n")))
-    }
-}
-
-/// Three digits or all of them before the point, whichever is more.
-fn short(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        size if size >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+        results::write(path, self.rows.iter().map(row));
     }
 }

@@ -9,12 +9,12 @@
 #[path = "../../examples/train_digits/model.rs"]
 mod model;
 mod peers;
+#[path = "../results/mod.rs"]
+mod results;
 mod runs;
 
-use std::fmt::Write;
-use std::fs;
-
 use peers::{Make, SYSTEMS};
+use results::Row;
 use runs::{KINDS, Kind, Run};
 
 /// Runs of each kind, and healthy ones.
@@ -150,17 +150,10 @@ fn print_table(results: &[(&str, Result)]) {
 }
 
 fn write_json(results: &[(&str, Result)]) {
-    let mut lines = Vec::new();
+    let mut rows = Vec::new();
     for (system, result) in results {
-        let mut add = |case: &str, value: f64, unit: &str| {
-            let mut line = String::new();
-            let _ = write!(
-                line,
-                "{{\"case\":\"{case}\",\"system\":\"{system}\",\"threads\":1,\
-                 \"value\":{value},\"unit\":\"{unit}\"}}"
-            );
-            lines.push(line);
-        };
+        let mut add =
+            |case: &str, value: f64, unit| rows.push(Row::new(case, *system, value, unit));
         add("recall", result.recall(), "share");
         add("recall_beyond_chance", result.recall_beyond_chance(), "share");
         add("false_alarms_per_1000_steps", result.false_per_1000(), "alarms");
@@ -174,12 +167,7 @@ fn write_json(results: &[(&str, Result)]) {
             }
         }
     }
-    let _ = fs::create_dir_all("target");
-    let path = "target/training_faults.json";
-    match fs::write(path, format!("[\n{}\n]\n", lines.join(",\n"))) {
-        Ok(()) => println!("\nwritten: {path}"),
-        Err(error) => println!("\n{path} not written: {error}"),
-    }
+    results::write("target/training_faults.json", rows);
 }
 
 fn print_goals(results: &[(&str, Result)]) {

@@ -19,6 +19,8 @@ mod os;
 mod pairs;
 mod plugin;
 mod report;
+#[path = "../results/mod.rs"]
+mod results;
 mod systems;
 mod whole;
 mod workload;
@@ -270,10 +272,7 @@ impl Bench {
         print!("{}", self.report.kept_samples(pairs));
         println!("\ngoals");
         print!("{}", goals::table(&self.report, complete));
-        match self.report.write_json(JSON) {
-            Ok(()) => println!("\nwritten to {JSON}"),
-            Err(error) => println!("\n{JSON} could not be written: {error}"),
-        }
+        self.report.write_json(JSON);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The table, the JSON file and the goals.
 
 use std::fmt::Write as _;
-use std::{fs, io};
 
+use crate::results::{self, short};
 use crate::systems::System;
 
 /// One measured value.
@@ -103,25 +103,16 @@ impl Report {
     }
 
     /// The rows, and after each median a row `<case>_min` with its lowest sample.
-    pub fn write_json(&self, path: &str) -> io::Result<()> {
-        let objects = self.rows.iter().flat_map(|row| {
-            let least = row.least.map(|value| {
-                json_object(&Row { case: format!("{}_min", row.case), value, ..row.clone() })
-            });
-            [Some(json_object(row)), least].into_iter().flatten()
+    pub fn write_json(&self, path: &str) {
+        let rows = self.rows.iter().flat_map(|row| {
+            let object = |case: String, value| {
+                results::Row::new(case, row.system, value, row.unit).threads(row.threads)
+            };
+            let least = row.least.map(|least| object(format!("{}_min", row.case), least));
+            [Some(object(row.case.clone(), row.value)), least].into_iter().flatten()
         });
-        let objects: Vec<String> = objects.collect();
-        fs::create_dir_all("target")?;
-        fs::write(path, format!("[\n{}\n]\n", objects.join(",\n")))
+        results::write(path, rows);
     }
-}
-
-/// Names are plain identifiers, so nothing needs escaping.
-fn json_object(row: &Row) -> String {
-    let Row { case, system, threads, value, unit, .. } = row;
-    format!(
-        r#"  {{"case": "{case}", "system": "{system}", "threads": {threads}, "value": {value:.4}, "unit": "{unit}"}}"#
-    )
 }
 
 fn cell(value: Option<f64>, base: Option<f64>) -> String {
@@ -129,16 +120,7 @@ fn cell(value: Option<f64>, base: Option<f64>) -> String {
         return "-".to_owned();
     };
     match base {
-        Some(base) => format!("{} {:>7}", short(value), format!("x{}", short(value / base))),
-        None => format!("{} {:>7}", short(value), ""),
-    }
-}
-
-/// Three digits or all of them before the point, whichever is more.
-fn short(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        Some(base) => format!("{} {:>7}", short(value, 2), format!("x{}", short(value / base, 2))),
+        None => format!("{} {:>7}", short(value, 2), ""),
     }
 }

@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 
-use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 thread_local! {
     static BUSY: Cell<bool> = const { Cell::new(false) };
@@ -18,6 +18,9 @@ static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
 /// Set in a child forked while a thread was inside: no lock may be waited for ever again.
 static ABANDONED: AtomicBool = AtomicBool::new(false);
+
+/// How often the process this is was forked from the one that loaded the library.
+static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// Proof that this thread may lock and allocate.
 #[derive(Debug)]
@@ -52,6 +55,13 @@ pub(crate) fn abandoned() -> bool {
     ABANDONED.load(Ordering::Relaxed)
 }
 
+/// Which process this is: another number in a child than in its parent. A child forked before
+/// anybody passed the gate has the parent's.
+#[allow(dead_code, reason = "the collectors ask, which a feature brings")]
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
 impl Drop for Gate {
     fn drop(&mut self) {
         INSIDE.fetch_sub(1, Ordering::SeqCst);
@@ -64,7 +74,7 @@ mod fork {
     use std::ffi::c_int;
     use std::sync::Once;
 
-    use super::{ABANDONED, INSIDE};
+    use super::{ABANDONED, FORKS, INSIDE};
     use crate::sync::Ordering;
 
     type Handler = Option<extern "C" fn()>;
@@ -76,6 +86,7 @@ mod fork {
 
     /// Runs in the child before `fork` returns; may only do what a signal handler may.
     extern "C" fn in_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
         if INSIDE.load(Ordering::SeqCst) > 0 {
             ABANDONED.store(true, Ordering::Relaxed);
         }

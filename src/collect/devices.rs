@@ -91,6 +91,12 @@ impl<S: Series> Devices<S> {
 }
 
 impl<S> Devices<S> {
+    /// What is shown of each.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut S> {
+        self.list.iter_mut().map(|device| &mut device.series)
+    }
+
     /// Lets go of the devices that were not asked for since the last time. To be called when a
     /// list has been gone through.
     pub(crate) fn forget_unseen(&mut self) {

@@ -22,6 +22,8 @@ pub(crate) struct Limits {
     cpusets: Vec<HeldFile>,
     /// A limit of this or more is none.
     unlimited: u64,
+    /// Whether the group itself has a quota, as far as is known, not just one above.
+    own_quota: bool,
     series: Option<Series>,
 }
 
@@ -67,8 +69,14 @@ impl Limits {
             quotas: quotas.unwrap_or_default(),
             cpusets: files(groups.cpuset.as_ref(), cpuset),
             unlimited: machine.unwrap_or(NO_LIMIT),
+            own_quota: false,
             series: None,
         }
+    }
+
+    /// Whether the group itself had a quota at the last reading.
+    pub(crate) fn has_own_quota(&self) -> bool {
+        self.own_quota
     }
 
     /// Shows them. `told` is a memory limit the kernel worked out itself.
@@ -85,11 +93,16 @@ impl Limits {
         let memory = memory.map(|bytes| bytes as f64);
         self.facts.set(Fact::MemoryLimit, memory);
         let threads = least(&mut self.pids, "pids_max", buffer, failures);
-        let quotas = self.quotas.iter_mut();
-        let quotas =
-            quotas.filter_map(|quota| failures.check("cpu_quota", quota.read(buffer)).flatten());
         let cores = |(quota, period): (u64, u64)| quota as f64 / period as f64;
-        let quota = quotas.min_by(|a, b| cores(*a).total_cmp(&cores(*b)));
+        let mut quota: Option<(u64, u64)> = None;
+        for (above, file) in self.quotas.iter_mut().enumerate() {
+            let told = failures.check("cpu_quota", file.read(buffer));
+            if above == 0 {
+                self.own_quota = told != Some(None);
+            }
+            let both = quota.into_iter().chain(told.flatten());
+            quota = both.min_by(|a, b| cores(*a).total_cmp(&cores(*b)));
+        }
         let chosen = self.cpusets.iter_mut().filter_map(|file| {
             let text = failures.check("cpuset", file.read(buffer)).flatten()?;
             count(text)

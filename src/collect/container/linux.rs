@@ -6,23 +6,17 @@ use super::figures::*;
 use super::find::{self, Group, Groups};
 use super::limits::Limits;
 use super::memory::MemoryUse;
-use super::sources::{Keyed, Shown, Single};
+use super::sources::{Keyed, Single};
 use crate::collect::facts::{Fact, Facts};
 use crate::collect::figure::Figure;
 use crate::collect::host::figures::{
     CONTAINER_PRESSURE_CPU, CONTAINER_PRESSURE_IO, CONTAINER_PRESSURE_MEMORY,
 };
 use crate::collect::host::pressure::Pressure;
-use crate::collect::linux::scan::values;
-use crate::collect::linux::{Buffer, HeldFile, Place, Root, SharedBuffer, Source, Watched};
+use crate::collect::linux::scan::{Form, values};
+use crate::collect::linux::{Beat, HeldFile, Place, Root, SharedBuffer, Source, TICKS, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::Registry;
-
-/// Calls from one reading of limits and events to the next, and of where we are.
-const SLOWLY: u64 = 10;
-
-/// The kernel tells some times of the first version in hundredths of a second.
-const TICKS: f64 = 100.0;
 
 /// Reads the groups this process is in.
 pub(crate) struct Cgroups {
@@ -30,31 +24,25 @@ pub(crate) struct Cgroups {
     interval: Duration,
     facts: Facts,
     buffer: SharedBuffer,
-    calls: u64,
+    beat: Beat,
     membership: HeldFile,
     /// What `/proc/self/cgroup` said when the files below were chosen.
     chosen_by: Vec<u8>,
     files: Files,
 }
 
+/// A file and what is shown of it, whatever that is.
+type AnyFile = Box<Watched<dyn Source>>;
+
 /// The files of the groups.
 #[derive(Default)]
 struct Files {
-    quick: Vec<Box<dyn Reads>>,
-    slow: Vec<Box<dyn Reads>>,
+    quick: Vec<AnyFile>,
+    slow: Vec<AnyFile>,
+    /// What the quota of the group itself did, in the first version. Without one nothing moves.
+    throttling: Option<AnyFile>,
     memory: Option<MemoryUse>,
     limits: Option<Limits>,
-}
-
-/// A file and what is shown of it, whatever that is.
-trait Reads: Send {
-    fn collect(&mut self, buffer: &mut Buffer, registry: &Registry, failures: &mut Failures);
-}
-
-impl<S: Source + Send> Reads for Watched<S> {
-    fn collect(&mut self, buffer: &mut Buffer, registry: &Registry, failures: &mut Failures) {
-        Watched::collect(self, buffer, registry, failures);
-    }
 }
 
 impl Cgroups {
@@ -65,7 +53,7 @@ impl Cgroups {
             interval,
             facts: facts.clone(),
             buffer: buffer.clone(),
-            calls: 0,
+            beat: Beat::new(interval),
             membership: HeldFile::whole(root.join("proc/self/cgroup")),
             chosen_by: Vec::new(),
             files: Files::default(),
@@ -85,10 +73,10 @@ impl Cgroups {
         let mounts = std::fs::read(self.root.join("proc/self/mountinfo"));
         let mounts = failures.check("mountinfo", mounts).unwrap_or_default();
         let meminfo = std::fs::read(self.root.join("proc/meminfo")).unwrap_or_default();
-        let [machine] = values(&meminfo, ["MemTotal"]);
+        let [machine] = values(&meminfo, Form::Kib, ["MemTotal"]);
         let groups = find::find(self.root.of_own_mounts(), &self.chosen_by, &mounts, failures);
         self.forget();
-        self.files = Files::new(&groups, machine.map(|kib| kib.saturating_mul(1024)), &self.facts);
+        self.files = Files::new(&groups, machine, &self.facts);
     }
 }
 
@@ -112,27 +100,30 @@ impl Collector for Cgroups {
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
         let mut failures = Failures::new();
-        let slowly = self.calls % SLOWLY == 0;
-        self.calls += 1;
-        if slowly {
+        let due = self.beat.next();
+        if due.slow {
             self.find(&mut failures);
         }
-        let Files { quick, slow, memory, limits } = &mut self.files;
+        let Files { quick, slow, throttling, memory, limits } = &mut self.files;
         let buffer = &mut *self.buffer.begin();
         for file in quick {
-            file.collect(buffer, registry, &mut failures);
+            file.read_and_show(buffer, registry, &mut failures);
         }
         if let Some(memory) = memory {
             memory.collect(buffer, registry, &mut failures);
         }
-        if slowly {
+        if due.slow {
             for file in slow {
-                file.collect(buffer, registry, &mut failures);
+                file.read_and_show(buffer, registry, &mut failures);
             }
             if let Some(limits) = limits {
                 let told = memory.as_ref().and_then(MemoryUse::limit);
                 limits.collect(told, buffer, registry, &mut failures);
             }
+        }
+        let limited = limits.as_ref().is_some_and(Limits::has_own_quota);
+        if let Some(file) = throttling.as_mut().filter(|_| due.slow || limited) {
+            file.read_and_show(buffer, registry, &mut failures);
         }
         failures.into_result()
     }
@@ -141,7 +132,7 @@ impl Collector for Cgroups {
     fn clear(&mut self) {
         self.forget();
         self.chosen_by.clear();
-        self.calls = 0;
+        self.beat = Beat::new(self.interval);
     }
 }
 
@@ -152,11 +143,20 @@ impl Files {
             files.cpu(group);
         }
         if let Some(group) = groups.cpu.as_ref().filter(|group| !group.unified) {
-            let throttled = ("throttled_time", THROTTLED, 1e9);
-            files.quick("cpu_stat", group, "cpu.stat", keyed(throttled));
+            let shown = [
+                ("nr_periods", PERIODS, 1.0),
+                ("nr_throttled", THROTTLED_PERIODS, 1.0),
+                ("throttled_time", THROTTLED, 1e9),
+            ];
+            files.throttling = Some(file("cpu_stat", group, "cpu.stat", Keyed::new(shown)));
         }
         if let Some(group) = &groups.pids {
-            files.quick("pids_current", group, "pids.current", Single::new(THREADS, 1.0));
+            files.quick.push(file(
+                "pids_current",
+                group,
+                "pids.current",
+                Single::new(THREADS, 1.0),
+            ));
         }
         if let Some(group) = &groups.memory {
             files.memory = Some(MemoryUse::new(group, facts));
@@ -172,14 +172,6 @@ impl Files {
         files
     }
 
-    fn quick<S>(&mut self, name: &'static str, group: &Group, file: &str, source: S)
-    where
-        S: Source + Send + 'static,
-    {
-        let file = HeldFile::whole(group.folder.join(file));
-        self.quick.push(Box::new(Watched::new(name, file, source)));
-    }
-
     fn cpu(&mut self, group: &Group) {
         if group.unified {
             let shown = [
@@ -190,27 +182,26 @@ impl Files {
                 ("nr_throttled", THROTTLED_PERIODS, 1.0),
                 ("throttled_usec", THROTTLED, 1e6),
             ];
-            self.quick("cpu_stat", group, "cpu.stat", Keyed::new(shown));
+            self.quick.push(file("cpu_stat", group, "cpu.stat", Keyed::new(shown)));
         } else {
-            self.quick("cpu_usage", group, "cpuacct.usage", Single::new(CPU_USAGE, 1e9));
+            let usage = Single::new(CPU_USAGE, 1e9);
+            self.quick.push(file("cpu_usage", group, "cpuacct.usage", usage));
             let shown = [("user", CPU_USER, TICKS), ("system", CPU_SYSTEM, TICKS)];
-            self.quick("cpuacct_stat", group, "cpuacct.stat", Keyed::new(shown));
+            self.quick.push(file("cpuacct_stat", group, "cpuacct.stat", Keyed::new(shown)));
         }
     }
 
     fn events(&mut self, group: &Group) {
-        let file = |name: &str| HeldFile::whole(group.folder.join(name));
-        let events: Box<dyn Reads> = match group.unified {
+        self.slow.push(match group.unified {
             true => {
-                let shown = [("oom_kill", OOM, 1.0), ("high", HIGH, 1.0)];
-                Box::new(Watched::new("memory_events", file("memory.events"), Keyed::new(shown)))
+                let shown = Keyed::new([("high", HIGH, 1.0), ("oom_kill", OOM, 1.0)]);
+                file("memory_events", group, "memory.events", shown)
             }
             false => {
                 let shown = Keyed::new([("oom_kill", OOM, 1.0)]);
-                Box::new(Watched::new("memory_events", file("memory.oom_control"), shown))
+                file("memory_events", group, "memory.oom_control", shown)
             }
-        };
-        self.slow.push(events);
+        });
     }
 
     fn pressure(&mut self, group: &Group) {
@@ -219,14 +210,13 @@ impl Files {
             ("pressure_memory", "memory.pressure", CONTAINER_PRESSURE_MEMORY),
             ("pressure_io", "io.pressure", CONTAINER_PRESSURE_IO),
         ];
-        for (name, file, figures) in files {
-            let file = HeldFile::whole(group.folder.join(file));
-            self.slow.push(Box::new(Watched::new(name, file, Pressure::new(figures))));
+        for (name, path, figures) in files {
+            self.slow.push(file(name, group, path, Pressure::new(figures)));
         }
     }
 }
 
-/// The counts of a quota in the first version, which differ from the second's in one name.
-fn keyed(throttled: Shown) -> Keyed<3> {
-    Keyed::new([("nr_periods", PERIODS, 1.0), ("nr_throttled", THROTTLED_PERIODS, 1.0), throttled])
+fn file(name: &'static str, group: &Group, path: &str, source: impl Source + 'static) -> AnyFile {
+    let file = HeldFile::whole(group.folder.join(path));
+    Box::new(Watched::new(name, file, source))
 }

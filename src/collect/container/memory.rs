@@ -5,8 +5,8 @@ use super::find::Group;
 use crate::collect::Failures;
 use crate::collect::facts::{Fact, Facts};
 use crate::collect::figure::Figure;
-use crate::collect::linux::scan::{fields, number, values};
-use crate::collect::linux::{Buffer, HeldFile};
+use crate::collect::linux::scan::{Form, only, values};
+use crate::collect::linux::{Buffer, HeldFile, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// Two files make one figure, the working set, so they are read together.
@@ -14,7 +14,6 @@ pub(crate) struct MemoryUse {
     facts: Facts,
     usage: HeldFile,
     stat: HeldFile,
-    keys: [&'static str; 5],
     /// The second version tells swap in a file of its own.
     swap: Option<HeldFile>,
     series: Option<[Observed<f64>; SHOWN.len()]>,
@@ -24,23 +23,22 @@ pub(crate) struct MemoryUse {
 
 const SHOWN: [Figure; 5] = [MEMORY_USAGE, WORKING_SET, RSS, CACHE, SWAP];
 
-/// In `memory.stat`: no cached file, cached files, those to be taken back first, swap, limit.
-const UNIFIED: [&str; 5] = ["anon", "file", "inactive_file", "", ""];
+/// In `memory.stat`, in its order: no cached file, cached files, those to be taken back first.
+const UNIFIED: [&str; 3] = ["anon", "file", "inactive_file"];
 const FIRST: [&str; 5] =
-    ["total_rss", "total_cache", "total_inactive_file", "total_swap", "hierarchical_memory_limit"];
+    ["hierarchical_memory_limit", "total_cache", "total_rss", "total_swap", "total_inactive_file"];
 
 impl MemoryUse {
     pub(crate) fn new(group: &Group, facts: &Facts) -> Self {
         let file = |name: &str| HeldFile::whole(group.folder.join(name));
-        let (usage, keys, swap) = match group.unified {
-            true => ("memory.current", UNIFIED, Some(file("memory.swap.current"))),
-            false => ("memory.usage_in_bytes", FIRST, None),
+        let (usage, swap) = match group.unified {
+            true => ("memory.current", Some(file("memory.swap.current"))),
+            false => ("memory.usage_in_bytes", None),
         };
         Self {
             facts: facts.clone(),
             usage: file(usage),
             stat: file("memory.stat"),
-            keys,
             swap,
             series: None,
             limit: None,
@@ -58,26 +56,29 @@ impl MemoryUse {
         registry: &Registry,
         failures: &mut Failures,
     ) {
-        let usage = failures.check("memory_usage", only(&mut self.usage, buffer)).flatten();
+        let usage = failures.check("memory_usage", self.usage.read(buffer)).flatten();
+        let usage = usage.and_then(only);
         let stat = failures.check("memory_stat", self.stat.read(buffer)).flatten();
-        let [rss, cache, inactive, mut swap, limit] = values(stat.unwrap_or_default(), self.keys);
+        let stat = stat.unwrap_or_default();
+        let (rss, cache, inactive, mut swap) = match self.swap {
+            Some(_) => {
+                let [rss, cache, inactive] = values(stat, Form::Plain, UNIFIED);
+                (rss, cache, inactive, None)
+            }
+            None => {
+                let [limit, cache, rss, swap, inactive] = values(stat, Form::Plain, FIRST);
+                self.limit = limit;
+                (rss, cache, inactive, swap)
+            }
+        };
         if let Some(file) = &mut self.swap {
-            swap = failures.check("memory_swap", only(file, buffer)).flatten();
+            swap = failures.check("memory_swap", file.read(buffer)).flatten().and_then(only);
         }
-        self.limit = limit;
         let working_set =
             usage.zip(inactive).map(|(usage, inactive)| usage.saturating_sub(inactive));
         self.facts.set(Fact::WorkingSet, working_set.map(|bytes| bytes as f64));
         let make = || SHOWN.map(|figure| figure.number(registry, &[]));
         let series = self.series.get_or_insert_with(make);
-        for (series, value) in series.iter().zip([usage, working_set, rss, cache, swap]) {
-            series.set_or_clear(value.map(|bytes| bytes as f64));
-        }
+        show_numbers(series, &[usage, working_set, rss, cache, swap], 1.0);
     }
-}
-
-/// The one number in a file.
-fn only(file: &mut HeldFile, buffer: &mut Buffer) -> std::io::Result<Option<u64>> {
-    let text = file.read(buffer)?;
-    Ok(text.and_then(|text| number(fields(text.trim_ascii()).next()?)))
 }

@@ -1,8 +1,10 @@
 //! Files of a control group that hold one number, or a list of keys and numbers.
 
+use std::slice::from_ref;
+
 use crate::collect::figure::Figure;
-use crate::collect::linux::Source;
-use crate::collect::linux::scan::{fields, number, values};
+use crate::collect::linux::scan::{Form, only, values};
+use crate::collect::linux::{Source, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// A key, what it is shown as, and how many of its units are one of ours.
@@ -10,23 +12,25 @@ pub(crate) type Shown = (&'static str, Figure, f64);
 
 /// Lines of a key and a number. Which keys there are depends on the kernel.
 pub(crate) struct Keyed<const N: usize> {
-    shown: [Shown; N],
+    keys: [&'static str; N],
+    shown: [(Figure, f64); N],
     series: Option<[Observed<f64>; N]>,
 }
 
 impl<const N: usize> Keyed<N> {
     pub(crate) fn new(shown: [Shown; N]) -> Self {
-        Self { shown, series: None }
+        let keys = shown.map(|(key, ..)| key);
+        Self { keys, shown: shown.map(|(_, figure, per)| (figure, per)), series: None }
     }
 }
 
 impl<const N: usize> Source for Keyed<N> {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let found = values(text, self.shown.map(|(key, ..)| key));
-        let make = || self.shown.map(|(_, figure, _)| figure.number(registry, &[]));
+        let found = values(text, Form::Plain, self.keys);
+        let make = || self.shown.map(|(figure, _)| figure.number(registry, &[]));
         let series = self.series.get_or_insert_with(make);
-        for ((series, value), (_, _, per)) in series.iter().zip(found).zip(self.shown) {
-            series.set_or_clear(value.map(|value| value as f64 / per));
+        for ((series, value), (_, per)) in series.iter().zip(&found).zip(self.shown) {
+            show_numbers(from_ref(series), from_ref(value), per);
         }
         found.iter().any(Option::is_some)
     }
@@ -51,12 +55,11 @@ impl Single {
 
 impl Source for Single {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let word = fields(text.trim_ascii()).next();
-        let value = word.and_then(number).map(|value| value as f64 / self.per);
+        let value = only(text);
         let figure = self.figure;
         let series = self.series.get_or_insert_with(|| figure.number(registry, &[]));
-        series.set_or_clear(value);
-        value.is_some() || word == Some(b"max")
+        show_numbers(from_ref(series), &[value], self.per);
+        value.is_some() || text.trim_ascii_end() == b"max"
     }
 
     fn clear(&mut self) {

@@ -4,16 +4,17 @@ use super::figures::{BLOCKED, BOOT, CPU_SECONDS, FORKS, RUNNING, SWITCHES};
 use crate::collect::Failures;
 use crate::collect::devices::{Devices, Series};
 use crate::collect::facts::{Fact, Facts};
-use crate::collect::linux::Source;
-use crate::collect::linux::scan::{fields, lines, number, split_once};
+use crate::collect::linux::scan::{Form, lines, numbers, split_once, values};
+use crate::collect::linux::{Source, TICKS, show_counts, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// The columns of a `cpu` line. Time of guests is in `user` and `nice` already.
 const MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
-const IDLE: [&str; 2] = ["idle", "iowait"];
+/// Those of them in which nothing ran.
+const IDLE: std::ops::Range<usize> = 3..5;
 
-/// The kernel tells times in hundredths of a second on every machine Rust runs on.
-pub(crate) const TICKS: f64 = 100.0;
+/// In the order of the file; then counts, and gauges.
+const KEYS: [&str; 5] = ["ctxt", "btime", "processes", "procs_running", "procs_blocked"];
 
 /// The kernel lets idle times go back a little. More than this, and the processor was away.
 const JITTER: u64 = 3 * TICKS as u64;
@@ -33,8 +34,7 @@ struct Modes {
 }
 
 struct Machine {
-    switches: Observed<u64>,
-    forks: Observed<u64>,
+    counts: [Observed<u64>; 2],
     gauges: [Observed<f64>; 3],
 }
 
@@ -43,8 +43,13 @@ impl Cpu {
         Self { per_core, facts, all: None, cores: Devices::default(), machine: None }
     }
 
-    fn show_all(&mut self, columns: &[u8], registry: &Registry) -> bool {
-        let Some(ticks) = parse(columns) else { return false };
+    /// The first line, which is the sum of the others.
+    fn show_all(&mut self, text: &[u8], registry: &Registry) -> bool {
+        let Some(ticks) = text.strip_prefix(b"cpu ").and_then(parse) else {
+            self.all = None;
+            self.facts.set(Fact::CpuBusy, None);
+            return false;
+        };
         // Without series where the cores are shown: their sum would be counted twice.
         let shown = !self.per_core;
         let all = self.all.get_or_insert_with(|| match shown {
@@ -52,47 +57,37 @@ impl Cpu {
             false => Modes::unseen(),
         });
         let before = all.ticks;
-        all.show(ticks);
-        self.facts.set(Fact::CpuBusy, busy(before, all.ticks));
+        all.show(&ticks);
+        self.facts.set(Fact::CpuBusy, busy(&before, &all.ticks));
         true
+    }
+
+    fn show_cores(&mut self, text: &[u8], registry: &Registry) -> bool {
+        let mut understood = false;
+        for line in lines(text) {
+            let Some((key, rest)) = split_once(line, b' ') else { continue };
+            let number = key.strip_prefix(b"cpu").filter(|number| !number.is_empty());
+            let Some((number, ticks)) = number.zip(parse(rest)) else { continue };
+            let make = |number: &str| Modes::new(registry, Some(number));
+            if let Some(core) = self.cores.find(number, make) {
+                core.show(&ticks);
+                understood = true;
+            }
+        }
+        self.cores.forget_unseen();
+        understood
     }
 }
 
 impl Source for Cpu {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let mut understood = false;
+        let all = self.show_all(text, registry);
+        let cores = self.per_core && self.show_cores(text, registry);
+        let [switches, boot, forks, running, blocked] = values(text, Form::Plain, KEYS);
         let machine = self.machine.get_or_insert_with(|| Machine::new(registry));
-        let mut counts = [None; 5];
-        let mut columns = None;
-        for line in lines(text) {
-            let Some((key, rest)) = split_once(line, b' ') else { continue };
-            match key {
-                b"cpu" => columns = Some(rest),
-                b"ctxt" => counts[0] = only(rest),
-                b"processes" => counts[1] = only(rest),
-                b"procs_running" => counts[2] = only(rest),
-                b"procs_blocked" => counts[3] = only(rest),
-                b"btime" => counts[4] = only(rest),
-                _ if self.per_core && key.starts_with(b"cpu") => {
-                    let Some(ticks) = parse(rest) else { continue };
-                    let number = key.get(3..).unwrap_or_default();
-                    let make = |number: &str| Modes::new(registry, Some(number));
-                    if let Some(core) = self.cores.find(number, make) {
-                        core.show(ticks);
-                        understood = true;
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.cores.forget_unseen();
-        machine.show(counts);
-        if !columns.is_some_and(|columns| self.show_all(columns, registry)) {
-            self.all = None;
-            self.facts.set(Fact::CpuBusy, None);
-            return understood || counts.iter().any(Option::is_some);
-        }
-        true
+        show_counts(&machine.counts, &[switches, forks]);
+        show_numbers(&machine.gauges, &[running, blocked, boot], 1.0);
+        all || cores || [switches, boot, forks, running, blocked].iter().any(Option::is_some)
     }
 
     fn report_left_out(&mut self, failures: &mut Failures) {
@@ -120,12 +115,12 @@ impl Modes {
         Self { series: [const { Observed::noop() }; MODES.len()], ticks: [0; MODES.len()] }
     }
 
-    fn show(&mut self, ticks: [u64; MODES.len()]) {
+    fn show(&mut self, ticks: &[u64]) {
         for ((series, last), ticks) in self.series.iter().zip(&mut self.ticks).zip(ticks) {
             // Prometheus would take a step back for a restart, and count all of it anew.
-            let back = last.saturating_sub(ticks);
+            let back = last.saturating_sub(*ticks);
             if back == 0 || back > JITTER {
-                *last = ticks;
+                *last = *ticks;
             }
             series.set(*last as f64 / TICKS);
         }
@@ -141,17 +136,8 @@ impl Series for Modes {
 impl Machine {
     fn new(registry: &Registry) -> Self {
         Self {
-            switches: SWITCHES.count(registry, &[]),
-            forks: FORKS.count(registry, &[]),
+            counts: [SWITCHES, FORKS].map(|figure| figure.count(registry, &[])),
             gauges: [RUNNING, BLOCKED, BOOT].map(|figure| figure.number(registry, &[])),
-        }
-    }
-
-    fn show(&self, [switches, forks, running, blocked, boot]: [Option<u64>; 5]) {
-        self.switches.set_or_clear(switches);
-        self.forks.set_or_clear(forks);
-        for (series, value) in self.gauges.iter().zip([running, blocked, boot]) {
-            series.set_or_clear(value.map(|value| value as f64));
         }
     }
 }
@@ -159,27 +145,18 @@ impl Machine {
 /// The first column and up to seven more; old kernels have fewer. `None` if one is no number.
 fn parse(columns: &[u8]) -> Option<[u64; MODES.len()]> {
     let mut ticks = [0; MODES.len()];
-    let mut some = false;
-    for (place, column) in ticks.iter_mut().zip(fields(columns)) {
-        *place = number(column)?;
-        some = true;
-    }
-    some.then_some(ticks)
-}
-
-fn only(rest: &[u8]) -> Option<u64> {
-    number(fields(rest).next()?)
+    let (count, _) = numbers(columns, &mut ticks)?;
+    (count > 0).then_some(ticks)
 }
 
 /// The share of the time between two readings that was not idle.
-fn busy(before: [u64; MODES.len()], now: [u64; MODES.len()]) -> Option<f64> {
-    let idle = |mode: &str| IDLE.contains(&mode);
+fn busy(before: &[u64], now: &[u64]) -> Option<f64> {
     let mut total = 0;
     let mut idled = 0;
-    for (mode, (before, now)) in MODES.iter().zip(before.into_iter().zip(now)) {
-        let passed = now.saturating_sub(before);
+    for (index, (before, now)) in before.iter().zip(now).enumerate() {
+        let passed = now.saturating_sub(*before);
         total += passed;
-        idled += if idle(mode) { passed } else { 0 };
+        idled += if IDLE.contains(&index) { passed } else { 0 };
     }
     let first = before.iter().all(|ticks| *ticks == 0);
     (total > 0 && !first).then(|| (total - idled) as f64 / total as f64)

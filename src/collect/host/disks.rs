@@ -1,32 +1,53 @@
-//! `/proc/diskstats`: what disks read and write.
+//! What disks read and write: from `/proc/diskstats`, or from each disk's own file.
+//!
+//! The first lists every partition, loop device and ramdisk too, and the kernel adds up each over
+//! all processors. Where disks are few, reading `/sys/block/<disk>/stat` costs a third; the list is
+//! then looked at seldom, for disks that come and go.
 
 use std::path::{Path, PathBuf};
 
 use super::figures::{DISK_COUNTS, DISK_SECONDS};
 use crate::collect::Failures;
 use crate::collect::devices::{Devices, Series};
-use crate::collect::linux::Source;
-use crate::collect::linux::scan::{fields, lines, number};
+use crate::collect::linux::scan::{fields, lines, numbers};
+use crate::collect::linux::{Buffer, HeldFile, Source};
 use crate::registry::{Observed, Registry};
 
 /// The kernel counts in these, whatever the disk's own sectors are.
 const SECTOR: u64 = 512;
+
+/// Opening and reading a file costs as much as this many lines.
+const LINES_PER_FILE: usize = 2;
 
 pub(crate) struct Disks {
     /// `/sys/block` lists whole disks.
     blocks: PathBuf,
     /// `None` for what is not a whole disk.
     devices: Devices<Option<Disk>>,
+    /// Whether each is cheaper to read by itself.
+    few: bool,
 }
 
 struct Disk {
+    /// What the disk says of itself.
+    stat: HeldFile,
     counts: [Observed<u64>; DISK_COUNTS.len()],
     seconds: [Observed<f64>; DISK_SECONDS.len()],
 }
 
 impl Disks {
     pub(crate) fn new(blocks: impl Into<PathBuf>) -> Self {
-        Self { blocks: blocks.into(), devices: Devices::default() }
+        Self { blocks: blocks.into(), devices: Devices::default(), few: false }
+    }
+
+    /// Reads the disks that the list named, each by itself. False if the list has to be read
+    /// instead: they are many, one has gone, or this system has no such files.
+    pub(crate) fn show_known(&mut self, buffer: &mut Buffer) -> bool {
+        let shown = |disk: &mut Disk| {
+            let told = disk.stat.read(buffer).ok().flatten().and_then(parse);
+            told.map(|told| disk.show(&told)).is_some()
+        };
+        self.few && self.devices.iter_mut().flatten().all(shown)
     }
 }
 
@@ -35,23 +56,24 @@ impl Source for Disks {
         let blocks = &self.blocks;
         // A machine may have no disk at all.
         let mut understood = text.is_empty();
+        let (mut lines_told, mut disks, mut refused) = (0, 0, false);
         for line in lines(text) {
+            lines_told += 1;
             if is_no_disk(line) {
                 understood = true;
                 continue;
             }
-            let Some((name, counts, millis)) = parse(line) else { continue };
+            let Some((name, told)) = named(line) else { continue };
             understood = true;
-            let make = |name: &str| is_whole(name, blocks).then(|| Disk::new(registry, name));
+            let make = |name: &str| Disk::find(registry, blocks, name);
             let Some(Some(disk)) = self.devices.find(name, make) else { continue };
-            for (series, count) in disk.counts.iter().zip(counts) {
-                series.set(count);
-            }
-            for (series, millis) in disk.seconds.iter().zip(millis) {
-                series.set(millis as f64 / 1e3);
-            }
+            disk.show(&told);
+            disks += 1;
+            refused |= disk.is_refused();
         }
         self.devices.forget_unseen();
+        // A registry that was full is asked again when the list is read.
+        self.few = disks * LINES_PER_FILE <= lines_told && !refused && blocks.is_dir();
         understood
     }
 
@@ -61,15 +83,31 @@ impl Source for Disks {
 
     fn clear(&mut self) {
         self.devices.clear();
+        self.few = false;
     }
 }
 
 impl Disk {
-    fn new(registry: &Registry, device: &str) -> Self {
-        let labels = [("device", device)];
-        Self {
+    /// `None` for a part of a disk.
+    fn find(registry: &Registry, blocks: &Path, name: &str) -> Option<Self> {
+        // The kernel writes a slash in a name so there.
+        let folder = blocks.join(name.replace('/', "!"));
+        let labels = [("device", name)];
+        is_whole(name, blocks, &folder).then(|| Self {
+            stat: HeldFile::whole(folder.join("stat")),
             counts: DISK_COUNTS.map(|figure| figure.count(registry, &labels)),
             seconds: DISK_SECONDS.map(|figure| figure.number(registry, &labels)),
+        })
+    }
+
+    fn show(&self, told: &[u64; COLUMNS]) {
+        let [reads, _, read, reading, writes, _, written, writing, _, busy] = *told;
+        let counts = [reads, read.wrapping_mul(SECTOR), writes, written.wrapping_mul(SECTOR)];
+        for (series, count) in self.counts.iter().zip(counts) {
+            series.set(count);
+        }
+        for (series, millis) in self.seconds.iter().zip([reading, writing, busy]) {
+            series.set(millis as f64 / 1e3);
         }
     }
 }
@@ -90,11 +128,10 @@ fn is_no_disk(line: &[u8]) -> bool {
 }
 
 /// Whether this is a disk, not a part of one.
-fn is_whole(name: &str, blocks: &Path) -> bool {
+fn is_whole(name: &str, blocks: &Path, folder: &Path) -> bool {
     let stem = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
     if blocks.is_dir() {
-        // The kernel writes a slash in a name so there.
-        return blocks.join(name.replace('/', "!")).exists();
+        return folder.exists();
     }
     // What parts are called: sda1, nvme0n1p1, mmcblk0p1.
     let is_part = |stem: &str| {
@@ -108,19 +145,20 @@ fn is_whole(name: &str, blocks: &Path) -> bool {
     stem == name || !is_part(stem)
 }
 
-type Line<'t> = (&'t [u8], [u64; DISK_COUNTS.len()], [u64; DISK_SECONDS.len()]);
+/// Counts of a disk; newer kernels tell more.
+const COLUMNS: usize = 10;
 
-/// Numbers of the device, its name, then at least eleven counts.
-fn parse(line: &[u8]) -> Option<Line<'_>> {
-    let mut fields = fields(line).skip(2);
-    let name = fields.next()?;
-    let mut numbers = [0; 10];
-    for place in &mut numbers {
-        *place = number(fields.next()?)?;
-    }
-    let [reads, _, read, reading, writes, _, written, writing, _, busy] = numbers;
-    let counts = [reads, read.wrapping_mul(SECTOR), writes, written.wrapping_mul(SECTOR)];
-    Some((name, counts, [reading, writing, busy]))
+fn parse(text: &[u8]) -> Option<[u64; COLUMNS]> {
+    let mut columns = [0; COLUMNS];
+    let (count, _) = numbers(text, &mut columns)?;
+    (count == COLUMNS).then_some(columns)
+}
+
+/// Numbers of the device, its name, then what it counts.
+fn named(line: &[u8]) -> Option<(&[u8], [u64; COLUMNS])> {
+    let mut fields = fields(line);
+    let name = fields.nth(2)?;
+    Some((name, parse(fields.rest())?))
 }
 
 #[cfg(test)]
@@ -158,8 +196,9 @@ mod tests {
     fn the_kernel_says_what_is_whole_where_it_can_be_asked() {
         let blocks = std::env::temp_dir().join(format!("nissa-blocks-{}", std::process::id()));
         std::fs::create_dir_all(blocks.join("cciss!c0d0")).unwrap();
-        assert!(is_whole("cciss/c0d0", &blocks));
-        assert!(!is_whole("sda", &blocks));
+        let found = |name| Disk::find(&Registry::new(), &blocks, name).is_some();
+        assert!(found("cciss/c0d0"));
+        assert!(!found("sda"));
         std::fs::remove_dir_all(blocks).unwrap();
     }
 

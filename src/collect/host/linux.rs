@@ -9,18 +9,15 @@ use super::memory::{Load, Memory};
 use super::network::Network;
 use super::pressure::Pressure;
 use super::vmstat::VmStat;
-use crate::collect::linux::{HeldFile, Place, Root, SharedBuffer, Source, Watched};
+use crate::collect::linux::{Beat, HeldFile, Place, Root, SharedBuffer, Source, Watched};
 use crate::collect::{Collector, Failures};
 use crate::registry::Registry;
-
-/// Calls from one reading of the slow files to the next.
-const SLOWLY: u64 = 10;
 
 /// Everything read on the quick thread.
 pub(crate) struct Machine {
     interval: Duration,
     buffer: SharedBuffer,
-    calls: u64,
+    beat: Beat,
     cpu: Watched<Cpu>,
     memory: Watched<Memory>,
     load: Watched<Load>,
@@ -45,7 +42,7 @@ impl Machine {
         Self {
             interval,
             buffer: buffer.clone(),
-            calls: 0,
+            beat: Beat::new(interval),
             cpu: Watched::new("stat", file("proc/stat"), Cpu::new(per_core, facts.clone())),
             memory: Watched::new("meminfo", file("proc/meminfo"), Memory::new(facts.clone())),
             load: Watched::new("loadavg", file("proc/loadavg"), Load::default()),
@@ -71,18 +68,22 @@ impl Collector for Machine {
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
         let mut failures = Failures::new();
         let buffer = &mut *self.buffer.begin();
+        let due = self.beat.next();
         self.cpu.collect(buffer, registry, &mut failures);
         self.memory.collect(buffer, registry, &mut failures);
-        self.load.collect(buffer, registry, &mut failures);
         self.network.collect(buffer, registry, &mut failures);
-        self.disks.collect(buffer, registry, &mut failures);
+        if due.slow || !self.disks.source.show_known(buffer) {
+            self.disks.collect(buffer, registry, &mut failures);
+        }
         for pressure in &mut self.pressure {
             pressure.collect(buffer, registry, &mut failures);
         }
-        if self.calls % SLOWLY == 0 {
+        if due.load {
+            self.load.collect(buffer, registry, &mut failures);
+        }
+        if due.slow {
             self.vmstat.collect(buffer, registry, &mut failures);
         }
-        self.calls += 1;
         failures.into_result()
     }
 
@@ -94,6 +95,6 @@ impl Collector for Machine {
         self.disks.source.clear();
         self.pressure.iter_mut().for_each(|pressure| pressure.source.clear());
         self.vmstat.source.clear();
-        self.calls = 0;
+        self.beat = Beat::new(self.interval);
     }
 }

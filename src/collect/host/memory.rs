@@ -2,8 +2,8 @@
 
 use super::figures::{LOAD, MEMORY};
 use crate::collect::facts::{Fact, Facts};
-use crate::collect::linux::Source;
-use crate::collect::linux::scan::{decimal, fields, lines, number, split_once};
+use crate::collect::linux::scan::{Form, decimal, fields, values};
+use crate::collect::linux::{Source, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// In the order of [`MEMORY`].
@@ -30,59 +30,26 @@ impl Memory {
         Self { facts, series: None }
     }
 
-    fn tell(&self, values: [Option<f64>; KEYS.len()]) {
-        self.facts.set(Fact::MemoryTotal, values[0]);
-        self.facts.set(Fact::MemoryAvailable, values[2]);
+    fn tell(&self, total: Option<u64>, available: Option<u64>) {
+        let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
+        self.facts.set(Fact::MemoryTotal, bytes(total));
+        self.facts.set(Fact::MemoryAvailable, bytes(available));
     }
 }
 
 impl Source for Memory {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let values = parse(text);
-        self.tell(values);
+        let found = values(text, Form::Kib, KEYS);
+        self.tell(found[0], found[2]);
         let make = || MEMORY.map(|figure| figure.number(registry, &[]));
-        let series = self.series.get_or_insert_with(make);
-        for (series, value) in series.iter().zip(values) {
-            series.set_or_clear(value);
-        }
-        values.iter().any(Option::is_some)
+        show_numbers(self.series.get_or_insert_with(make), &found, 1.0);
+        found.iter().any(Option::is_some)
     }
 
     fn clear(&mut self) {
-        self.tell([None; KEYS.len()]);
+        self.tell(None, None);
         self.series = None;
     }
-}
-
-fn parse(text: &[u8]) -> [Option<f64>; KEYS.len()] {
-    let mut values = [None; KEYS.len()];
-    // The lines keep one order, so the next key is mostly the one after the last.
-    let mut next = 0;
-    let mut left = KEYS.len();
-    for line in lines(text) {
-        let Some((key, rest)) = split_once(line, b':') else { continue };
-        let is = |place: usize| {
-            let known = KEYS.get(place).map_or(&b""[..], |known| known.as_bytes());
-            // Most keys are told apart without a call.
-            known.len() == key.len() && known.first() == key.first() && known == key
-        };
-        let found = if is(next) { Some(next) } else { (0..KEYS.len()).find(|place| is(*place)) };
-        let Some(place) = found else { continue };
-        next = place + 1;
-        left = left.saturating_sub(1);
-        let mut fields = fields(rest);
-        let bytes = fields.next().and_then(number).and_then(|kib| kib.checked_mul(1024));
-        // Every line here is in kB; one in something else is not understood.
-        let known = fields.next() == Some(b"kB") && fields.next().is_none();
-        if let Some(value) = values.get_mut(place) {
-            *value = bytes.filter(|_| known).map(|bytes| bytes as f64);
-        }
-        // More than half of the file is of no use to us.
-        if left == 0 {
-            break;
-        }
-    }
-    values
 }
 
 #[derive(Default)]

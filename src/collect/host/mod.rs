@@ -28,6 +28,4 @@ pub(crate) mod pressure;
 #[cfg(target_os = "linux")]
 mod vmstat;
 
-#[cfg(target_os = "linux")]
-pub(super) use cpu::TICKS;
 pub use settings::Host;

@@ -7,12 +7,12 @@ use super::figures::NETWORK;
 use crate::collect::Failures;
 use crate::collect::devices::Devices;
 use crate::collect::linux::Source;
-use crate::collect::linux::scan::{fields, lines, number};
+use crate::collect::linux::scan::{fields, lines, numbers};
 use crate::registry::{Observed, Registry};
 
-/// Of a line's sixteen columns.
-const COLUMNS: [usize; NETWORK.len()] = [0, 1, 2, 3, 8, 9, 10, 11];
-const LAST: usize = 11;
+/// Of a line's sixteen columns, the first four are shown, and four more from the ninth on.
+const COLUMNS: usize = 12;
+const SHOWN: [std::ops::Range<usize>; 2] = [0..4, 8..12];
 
 #[derive(Default)]
 pub(crate) struct Network(Devices<[Observed<u64>; NETWORK.len()]>);
@@ -21,12 +21,13 @@ impl Source for Network {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
         // Without devices there are two lines of headings.
         let mut understood = text.starts_with(b"Inter-");
-        for (name, values) in lines(text).filter_map(parse) {
+        for (name, columns) in lines(text).filter_map(parse) {
             let make =
                 |device: &str| NETWORK.map(|figure| figure.count(registry, &[("device", device)]));
             let Some(series) = self.0.find(name, make) else { continue };
+            let values = SHOWN.into_iter().filter_map(|shown| columns.get(shown)).flatten();
             for (series, value) in series.iter().zip(values) {
-                series.set(value);
+                series.set(*value);
             }
             understood = true;
         }
@@ -44,16 +45,13 @@ impl Source for Network {
 }
 
 /// A device's name and what it counts.
-fn parse(line: &[u8]) -> Option<(&[u8], [u64; NETWORK.len()])> {
+fn parse(line: &[u8]) -> Option<(&[u8], [u64; COLUMNS])> {
     // From behind: the name may have a colon itself, the numbers have none.
     let colon = line.iter().rposition(|byte| *byte == b':')?;
     let name = fields(line.get(..colon)?).next()?;
-    let mut columns = [0; LAST + 1];
-    let mut fields = fields(line.get(colon + 1..)?);
-    for column in &mut columns {
-        *column = number(fields.next()?)?;
-    }
-    Some((name, COLUMNS.map(|column| columns.get(column).copied().unwrap_or_default())))
+    let mut columns = [0; COLUMNS];
+    let (count, _) = numbers(line.get(colon + 1..)?, &mut columns)?;
+    (count == COLUMNS).then_some((name, columns))
 }
 
 #[cfg(test)]

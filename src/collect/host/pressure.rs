@@ -1,9 +1,12 @@
 //! `/proc/pressure` and a cgroup's `*.pressure`: time in which work waited for a resource.
 
 use crate::collect::figure::Figure;
-use crate::collect::linux::Source;
-use crate::collect::linux::scan::{fields, lines, number};
+use crate::collect::linux::scan::{lines, only};
+use crate::collect::linux::{Source, show_numbers};
 use crate::registry::{Observed, Registry};
+
+/// The kernel tells millionths of a second.
+const MICROS: f64 = 1e6;
 
 pub(crate) struct Pressure {
     figures: [Option<Figure>; 2],
@@ -18,14 +21,12 @@ impl Pressure {
 
 impl Source for Pressure {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let totals = [total(text, b"some"), total(text, b"full")];
+        let totals = totals(text);
         let series = self.series.get_or_insert_with(|| {
             let number = |figure: Figure| figure.number(registry, &[]);
             self.figures.map(|figure| figure.map_or(Observed::noop(), number))
         });
-        for (series, total) in series.iter().zip(totals) {
-            series.set_or_clear(total.map(|micros| micros as f64 / 1e6));
-        }
+        show_numbers(series, &totals, MICROS);
         totals.iter().any(Option::is_some)
     }
 
@@ -34,10 +35,23 @@ impl Source for Pressure {
     }
 }
 
-/// Microseconds in all, of the line of this kind.
-fn total(text: &[u8], kind: &[u8]) -> Option<u64> {
-    let line = lines(text).find(|line| fields(line).next() == Some(kind))?;
-    fields(line).find_map(|field| number(field.strip_prefix(b"total=")?))
+/// Times in all, of the lines "some avg10=0.00 … total=7" and "full …".
+#[inline(never)]
+fn totals(text: &[u8]) -> [Option<u64>; 2] {
+    let mut totals = [None; 2];
+    for line in lines(text) {
+        let [some, full] = &mut totals;
+        let total = match line.get(..5) {
+            Some(b"some ") => some,
+            Some(b"full ") => full,
+            _ => continue,
+        };
+        // It stands last.
+        let start = line.iter().rposition(|byte| *byte == b' ').unwrap_or_default();
+        let field = line.get(start..).and_then(|field| field.strip_prefix(b" total="));
+        *total = field.and_then(only);
+    }
+    totals
 }
 
 #[cfg(test)]

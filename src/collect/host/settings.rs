@@ -92,7 +92,8 @@ impl Host {
         Self { machine: false, container: false, paths: Vec::new(), ..Self::default() }
     }
 
-    /// How often the quick figures are read (1 s). The slow ones are read every tenth time.
+    /// How often the quick figures are read (1 s). The slow ones are read every 10 s, or as seldom
+    /// as the quick ones.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self

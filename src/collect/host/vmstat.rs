@@ -2,8 +2,8 @@
 //! read every ten seconds.
 
 use super::figures::VMSTAT;
-use crate::collect::linux::Source;
-use crate::collect::linux::scan::values;
+use crate::collect::linux::scan::{Form, values};
+use crate::collect::linux::{Source, show_counts};
 use crate::registry::{Observed, Registry};
 
 /// In the order of [`VMSTAT`].
@@ -14,11 +14,9 @@ pub(crate) struct VmStat(Option<[Observed<u64>; VMSTAT.len()]>);
 
 impl Source for VmStat {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let found = values(text, KEYS);
+        let found = values(text, Form::Plain, KEYS);
         let make = || VMSTAT.map(|figure| figure.count(registry, &[]));
-        for (series, value) in self.0.get_or_insert_with(make).iter().zip(found) {
-            series.set_or_clear(value);
-        }
+        show_counts(self.0.get_or_insert_with(make), &found);
         found.iter().any(Option::is_some)
     }
 

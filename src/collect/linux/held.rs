@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
+use crate::cells::gate;
 use crate::sync::{Mutex, MutexGuard};
 
 /// A buffer for all collectors of a thread: what is read again and again stays in the caches.
@@ -31,6 +32,7 @@ impl SharedBuffer {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
+    /// Which process this is. Not its id, which is another call of the kernel's.
     process: u32,
 }
 
@@ -60,7 +62,7 @@ const MOST: usize = 4 << 20;
 
 impl Buffer {
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; 8 << 10], process: std::process::id() }
+        Self { bytes: vec![0; 8 << 10], process: gate::forks() }
     }
 
     pub(crate) fn process(&self) -> u32 {
@@ -69,7 +71,7 @@ impl Buffer {
 
     /// Looks which process this is now.
     pub(crate) fn begin(&mut self) {
-        self.process = std::process::id();
+        self.process = gate::forks();
     }
 }
 

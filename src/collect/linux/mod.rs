@@ -1,11 +1,15 @@
 //! How files of `/proc` and `/sys` are read: held open, one `pread` each, nothing allocated.
 
+mod beat;
 mod held;
 mod root;
 pub(super) mod scan;
+mod show;
 
+pub(super) use beat::Beat;
 pub(super) use held::{Buffer, HeldFile, SharedBuffer};
 pub(super) use root::Root;
+pub(super) use show::{show_counts, show_numbers};
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,8 +28,11 @@ pub(super) struct Place<'p> {
     pub(super) buffer: &'p SharedBuffer,
 }
 
+/// The kernel tells times in hundredths of a second on every machine Rust runs on.
+pub(super) const TICKS: f64 = 100.0;
+
 /// What is shown of one file.
-pub(super) trait Source {
+pub(super) trait Source: Send {
     /// Shows what the text says; what it does not say is cleared. False if nothing in it is
     /// understood.
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool;
@@ -39,13 +46,13 @@ pub(super) trait Source {
 
 /// A file and what is shown of it.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(super) struct Watched<S: ?Sized> {
     name: &'static str,
     file: HeldFile,
     pub(super) source: S,
 }
 
-impl<S: Source> Watched<S> {
+impl<S: Source + 'static> Watched<S> {
     pub(super) fn new(name: &'static str, file: HeldFile, source: S) -> Self {
         Self { name, file, source }
     }
@@ -53,6 +60,20 @@ impl<S: Source> Watched<S> {
     /// Reads and shows. What is not there, or not known to this kernel, is absent without being a
     /// failure.
     pub(super) fn collect(
+        &mut self,
+        buffer: &mut Buffer,
+        registry: &Registry,
+        failures: &mut Failures,
+    ) {
+        let any: &mut Watched<dyn Source> = self;
+        any.read_and_show(buffer, registry, failures);
+    }
+}
+
+impl Watched<dyn Source> {
+    /// See [`Watched::collect`]. The same code for all of them, which is out of the caches each
+    /// time.
+    pub(super) fn read_and_show(
         &mut self,
         buffer: &mut Buffer,
         registry: &Registry,

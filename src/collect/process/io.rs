@@ -1,8 +1,8 @@
 //! `/proc/self/io`: what this process reads and writes. Absent where it may not be read.
 
 use super::figures::IO;
-use crate::collect::linux::Source;
-use crate::collect::linux::scan::values;
+use crate::collect::linux::scan::{Form, values};
+use crate::collect::linux::{Source, show_counts};
 use crate::registry::{Observed, Registry};
 
 #[derive(Default)]
@@ -10,11 +10,10 @@ pub(crate) struct Io(Option<[Observed<u64>; IO.len()]>);
 
 impl Source for Io {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let found = values(text, ["read_bytes", "write_bytes", "syscr", "syscw"]);
+        let keys = ["read_bytes", "write_bytes", "syscr", "syscw"];
+        let found = values(text, Form::Colon, keys);
         let make = || IO.map(|figure| figure.count(registry, &[]));
-        for (series, value) in self.0.get_or_insert_with(make).iter().zip(found) {
-            series.set_or_clear(value);
-        }
+        show_counts(self.0.get_or_insert_with(make), &found);
         found.iter().any(Option::is_some)
     }
 

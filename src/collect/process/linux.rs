@@ -1,38 +1,39 @@
 //! This process as `/proc/self` and the kernel's calls tell it.
 
-use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, UsageWho, getrlimit, getrusage};
-use nix::sys::stat::fstat;
 use nix::sys::time::TimeVal;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::figures::{self, Usage};
+use super::folders::{OpenFiles, Threads};
 use super::io::Io;
 use super::stat::Stat;
+use super::statm::Memory;
 use crate::collect::facts::{Fact, Facts};
-use crate::collect::linux::{HeldFile, Place, SharedBuffer, Source, Watched};
+use crate::collect::linux::{Beat, HeldFile, Place, SharedBuffer, Source, Watched, show_numbers};
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
-
-/// Calls from one reading of the slow figures to the next.
-const SLOWLY: u64 = 10;
 
 /// Reads this process's own figures.
 pub(crate) struct LinuxProcess {
     interval: Duration,
     facts: Facts,
     buffer: SharedBuffer,
-    calls: u64,
+    beat: Beat,
+    /// Whose start is shown: a forked child has its own.
+    process: Option<u32>,
     stat: Watched<Stat>,
+    memory: Watched<Memory>,
     io: Watched<Io>,
     /// Whether processor time is shown by mode.
     by_mode: bool,
     usage: Option<Usage>,
+    threads: Threads,
     files: OpenFiles,
+    counted: Option<[Observed<f64>; 2]>,
     limits: Option<Limits>,
     memory_limit_ratio: Option<Observed<f64>>,
 }
@@ -40,20 +41,36 @@ pub(crate) struct LinuxProcess {
 impl LinuxProcess {
     pub(crate) fn new(place: &Place<'_>, by_mode: bool) -> Self {
         let Place { root, interval, facts, buffer } = *place;
-        let stat = Stat::new(page_size(), root.join("proc/stat"));
+        let file = |path: &str| HeldFile::whole(root.join(path));
+        let stat = Stat::new(root.join("proc/stat"));
         Self {
             interval,
             facts: facts.clone(),
             buffer: buffer.clone(),
-            calls: 0,
-            stat: Watched::new("stat", HeldFile::whole(root.join("proc/self/stat")), stat),
-            io: Watched::new("io", HeldFile::whole(root.join("proc/self/io")), Io::default()),
+            beat: Beat::new(interval),
+            process: None,
+            stat: Watched::new("stat", file("proc/self/stat"), stat),
+            memory: Watched::new("statm", file("proc/self/statm"), Memory::new(page_size())),
+            io: Watched::new("io", file("proc/self/io"), Io::default()),
             by_mode,
             usage: None,
+            threads: Threads::new(root.join("proc/self/task")),
             files: OpenFiles::new(root.join("proc/self/fd")),
+            counted: None,
             limits: None,
             memory_limit_ratio: None,
         }
+    }
+
+    /// Threads and open files.
+    fn show_counted(&mut self, process: u32, slow: bool, registry: &Registry) -> io::Result<()> {
+        let threads = self.threads.count(process).or(self.stat.source.threads());
+        let files = self.files.count(process, slow);
+        let counts = [threads, files.as_ref().ok().copied()];
+        self.facts.set(Fact::OpenFiles, counts[1].map(|files| files as f64));
+        let make = || [figures::THREADS, figures::OPEN_FDS].map(|one| one.number(registry, &[]));
+        show_numbers(self.counted.get_or_insert_with(make), &counts, 1.0);
+        files.map(drop)
     }
 
     fn show_usage(&mut self, registry: &Registry) -> Result<(), nix::Error> {
@@ -91,8 +108,9 @@ impl LinuxProcess {
     }
 
     fn show_memory_limit(&mut self, registry: &Registry) {
-        let resident = self.stat.source.resident();
-        let ratio = resident.zip(self.facts.memory_limit()).map(|(part, whole)| part / whole);
+        let resident = self.memory.source.resident();
+        let limit = self.facts.memory_limit();
+        let ratio = resident.zip(limit).map(|(part, whole)| part as f64 / whole);
         let make = || figures::MEMORY_LIMIT_RATIO.number(registry, &[]);
         self.memory_limit_ratio.get_or_insert_with(make).set_or_clear(ratio);
     }
@@ -109,87 +127,40 @@ impl Collector for LinuxProcess {
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
         let mut failures = Failures::new();
+        let due = self.beat.next();
         let process = {
             let mut buffer = self.buffer.begin();
-            self.stat.collect(&mut buffer, registry, &mut failures);
+            self.memory.collect(&mut buffer, registry, &mut failures);
             self.io.collect(&mut buffer, registry, &mut failures);
-            buffer.process()
+            let process = buffer.process();
+            let forked = self.process.replace(process) != Some(process);
+            if due.slow || forked {
+                self.stat.collect(&mut buffer, registry, &mut failures);
+            }
+            process
         };
         let usage = self.show_usage(registry);
         failures.check("rusage", usage);
-        let slowly = self.calls % SLOWLY == 0;
-        let files = self.files.show(process, slowly, registry);
-        self.facts.set(Fact::OpenFiles, failures.check("fd", files).map(|files| files as f64));
-        if slowly {
+        let counted = self.show_counted(process, due.slow, registry);
+        failures.check("fd", counted);
+        if due.slow {
             let limits = self.show_limits(registry);
             failures.check("limits", limits);
         }
         self.show_memory_limit(registry);
-        self.calls += 1;
         failures.into_result()
     }
 
     fn clear(&mut self) {
         self.stat.source.clear();
+        self.memory.source.clear();
         self.io.source.clear();
-        self.files.series = None;
+        self.counted = None;
         (self.usage, self.limits, self.memory_limit_ratio) = (None, None, None);
         for fact in [Fact::OpenFiles, Fact::MostFiles] {
             self.facts.set(fact, None);
         }
-        self.calls = 0;
-    }
-}
-
-/// How many files are open.
-struct OpenFiles {
-    folder: PathBuf,
-    held: Option<File>,
-    process: u32,
-    /// Counted by going through the folder, where the kernel does not tell.
-    counted: Option<u64>,
-    series: Option<Observed<f64>>,
-}
-
-impl OpenFiles {
-    fn new(folder: PathBuf) -> Self {
-        Self { folder, held: None, process: 0, counted: None, series: None }
-    }
-
-    fn show(&mut self, process: u32, slowly: bool, registry: &Registry) -> io::Result<u64> {
-        let files = self.count(process, slowly).inspect_err(|_| {
-            self.held = None;
-            self.series = None;
-        })?;
-        let make = || figures::OPEN_FDS.number(registry, &[]);
-        self.series.get_or_insert_with(make).set(files as f64);
-        Ok(files)
-    }
-
-    /// The folder's size is the count since Linux 6.2; before, it is 0, and going through it costs
-    /// 0.4 µs a file, so that is done seldom.
-    fn count(&mut self, process: u32, slowly: bool) -> io::Result<u64> {
-        if self.process != process {
-            self.held = None;
-            self.counted = None;
-            self.process = process;
-        }
-        let folder = match &mut self.held {
-            Some(folder) => folder,
-            none => none.insert(File::open(&self.folder)?),
-        };
-        let told = u64::try_from(fstat(folder)?.st_size).unwrap_or_default();
-        if told > 0 {
-            return Ok(told);
-        }
-        match self.counted.filter(|_| !slowly) {
-            Some(counted) => Ok(counted),
-            None => {
-                // Less the one that counting opens.
-                let count = fs::read_dir(&self.folder)?.count().saturating_sub(1) as u64;
-                Ok(*self.counted.insert(count))
-            }
-        }
+        self.beat = Beat::new(self.interval);
     }
 }
 

@@ -4,11 +4,15 @@
 pub(crate) mod figures;
 
 #[cfg(target_os = "linux")]
+mod folders;
+#[cfg(target_os = "linux")]
 mod io;
 #[cfg(target_os = "linux")]
 pub(super) mod linux;
 #[cfg(target_os = "linux")]
 mod stat;
+#[cfg(target_os = "linux")]
+mod statm;
 #[cfg(target_os = "linux")]
 mod task;
 #[cfg(target_os = "linux")]

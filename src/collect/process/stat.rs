@@ -1,25 +1,20 @@
-//! `/proc/self/stat`: memory, threads, start.
+//! `/proc/self/stat`: when the process started.
+//!
+//! It tells memory and threads too, but the kernel adds up much else for it that nobody wants, so
+//! it is read seldom.
 
 use std::path::PathBuf;
 
-use super::figures::{RESIDENT, START, THREADS, VIRTUAL};
-use crate::collect::figure::Figure;
-use crate::collect::linux::Source;
-use crate::collect::linux::scan::{fields, number, values};
+use super::figures::START;
+use crate::collect::linux::scan::{Form, fields, number, values};
+use crate::collect::linux::{Source, TICKS};
 use crate::registry::{Observed, Registry};
 
-const SHOWN: [Figure; 3] = [THREADS, VIRTUAL, RESIDENT];
-
-/// The kernel tells times in hundredths of a second on every machine Rust runs on.
-const TICKS: f64 = 100.0;
-
 pub(crate) struct Stat {
-    page: u64,
     /// The machine's `/proc/stat`, for when it started.
     machine: PathBuf,
-    series: Option<[Observed<f64>; SHOWN.len()]>,
     start: Option<Start>,
-    resident: Option<f64>,
+    threads: Option<u64>,
 }
 
 /// Told once for each start: the machine's start is worked out from the wall clock, and moves when
@@ -34,18 +29,16 @@ struct Start {
 struct Parsed {
     threads: u64,
     start: u64,
-    bytes: u64,
-    pages: u64,
 }
 
 impl Stat {
-    pub(crate) fn new(page: u64, machine: PathBuf) -> Self {
-        Self { page, machine, series: None, start: None, resident: None }
+    pub(crate) fn new(machine: PathBuf) -> Self {
+        Self { machine, start: None, threads: None }
     }
 
-    /// Bytes of memory at the last reading.
-    pub(crate) fn resident(&self) -> Option<f64> {
-        self.resident
+    /// Threads at the last reading.
+    pub(crate) fn threads(&self) -> Option<u64> {
+        self.threads
     }
 
     fn show_start(&mut self, ticks: u64, registry: &Registry) {
@@ -53,7 +46,7 @@ impl Stat {
             return;
         }
         let text = std::fs::read(&self.machine).unwrap_or_default();
-        let [boot] = values(&text, ["btime"]);
+        let [boot] = values(&text, Form::Plain, ["btime"]);
         let series = boot.map(|boot| {
             let series = START.number(registry, &[]);
             series.set(boot as f64 + ticks as f64 / TICKS);
@@ -66,22 +59,14 @@ impl Stat {
 impl Source for Stat {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
         let Some(parsed) = parse(text) else { return false };
-        let make = || SHOWN.map(|figure| figure.number(registry, &[]));
-        let series = self.series.get_or_insert_with(make);
-        let resident = parsed.pages.saturating_mul(self.page) as f64;
-        let values = [parsed.threads as f64, parsed.bytes as f64, resident];
-        for (series, value) in series.iter().zip(values) {
-            series.set(value);
-        }
-        self.resident = Some(resident);
+        self.threads = Some(parsed.threads);
         self.show_start(parsed.start, registry);
         true
     }
 
     fn clear(&mut self) {
-        self.series = None;
         self.start = None;
-        self.resident = None;
+        self.threads = None;
     }
 }
 
@@ -92,9 +77,7 @@ fn parse(text: &[u8]) -> Option<Parsed> {
     let mut fields = fields(text.get(end + 1..)?.trim_ascii_end());
     let threads = number(fields.nth(20 - 3)?)?;
     let start = number(fields.nth(22 - 20 - 1)?)?;
-    let bytes = number(fields.next()?)?;
-    let pages = number(fields.next()?)?;
-    Some(Parsed { threads, start, bytes, pages })
+    Some(Parsed { threads, start })
 }
 
 #[cfg(test)]
@@ -109,37 +92,35 @@ mod tests {
 
     #[test]
     fn a_name_may_look_like_anything() {
-        let expected = Parsed { threads: 3, start: 1_228_881, bytes: 2_998_272, pages: 417 };
+        let expected = Parsed { threads: 3, start: 1_228_881 };
         assert_eq!(parse(LINE.as_bytes()), Some(expected));
-        let short = LINE.split_at(LINE.find("417").unwrap()).0;
+        let short = LINE.split_at(LINE.find("1228881").unwrap()).0;
         assert_eq!(parse(short.as_bytes()), None);
     }
 
     #[test]
-    fn pages_are_bytes_and_the_start_is_told_once() {
+    fn the_start_is_told_once() {
         let machine = std::env::temp_dir().join(format!("nissa-btime-{}", std::process::id()));
         std::fs::write(&machine, "cpu 1\nbtime 1000\n").unwrap();
         let registry = Registry::new();
-        let mut stat = Stat::new(16_384, machine.clone());
+        let mut stat = Stat::new(machine.clone());
         assert!(stat.show(LINE.as_bytes(), &registry));
         std::fs::write(&machine, "btime 2000\n").unwrap();
         assert!(stat.show(LINE.as_bytes(), &registry));
         std::fs::remove_file(machine).unwrap();
-        let of = |name| value(&registry, name, &[]);
-        assert_eq!(of("process_resident_memory_bytes"), Some(417.0 * 16_384.0));
-        assert_eq!(of("process_threads"), Some(3.0));
-        assert_eq!(of("process_start_time_seconds"), Some(1000.0 + 12_288.81));
+        let start = || value(&registry, "process_start_time_seconds", &[]);
+        assert_eq!(start(), Some(1000.0 + 12_288.81));
         stat.clear();
-        assert_eq!(of("process_start_time_seconds"), None);
+        assert_eq!((start(), stat.threads()), (None, None));
     }
 
     #[test]
     fn without_the_machines_start_there_is_no_start() {
         let registry = Registry::new();
-        let mut stat = Stat::new(4096, "/no/such/file".into());
+        let mut stat = Stat::new("/no/such/file".into());
         assert!(stat.show(LINE.as_bytes(), &registry));
         assert_eq!(value(&registry, "process_start_time_seconds", &[]), None);
-        assert_eq!(value(&registry, "process_threads", &[]), Some(3.0));
+        assert_eq!(stat.threads(), Some(3));
     }
 
     proptest! {

@@ -12,8 +12,7 @@ use std::time::Duration;
 use super::figures::THREAD_CPU;
 use super::task::Task;
 use crate::collect::devices::{Devices, Series};
-use crate::collect::host::TICKS;
-use crate::collect::linux::Place;
+use crate::collect::linux::{Place, TICKS};
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
 

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use super::figures::TREE;
 use super::task::Task;
-use crate::collect::host::TICKS;
-use crate::collect::linux::Place;
 use crate::collect::linux::scan::{fields, number};
+use crate::collect::linux::{Place, TICKS};
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
 
