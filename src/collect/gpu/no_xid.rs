@@ -5,7 +5,7 @@ use nvml_wrapper::Device;
 use super::source::Readings;
 
 #[derive(Default)]
-pub(super) struct Xids;
+pub(super) struct Xids {}
 
 impl Xids {
     pub(super) fn read(&mut self, _: &Device<'static>, _: &mut Readings) {}

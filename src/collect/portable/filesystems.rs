@@ -159,3 +159,25 @@ impl Clear for Shown {
         self.facts.set(Fact::DiskUsed, None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of another's may be a server's that has gone.
+    #[test]
+    fn only_what_was_chosen_is_asked() {
+        let registry = Registry::new();
+        let facts = Facts::default();
+        let every = Duration::from_secs(10);
+        let mut disks = PortableFilesystems::new(vec!["/".into()], false, every, &facts);
+        disks.collect(&registry).unwrap();
+        let asked = disks.disks.list().iter().filter(|disk| disk.total_space() > 0);
+        let asked: Vec<&Path> = asked.map(Disk::mount_point).collect();
+        let snapshot = registry.snapshot();
+        let shown = snapshot.family("node_filesystem_size_bytes").map_or(0, |sizes| sizes.len());
+        assert!(asked.iter().all(|point| *point == Path::new("/")), "{asked:?}");
+        assert!(shown <= 1 && shown == asked.len(), "{shown} of {asked:?}");
+        assert_eq!(facts.find(Fact::DiskUsed).is_some(), shown == 1);
+    }
+}
