@@ -283,6 +283,37 @@ fn the_default_is_the_ensemble_and_a_level_shift_is_one_incident() {
     assert_eq!(bench.fired(), 1.0);
 }
 
+/// Eight ticks of which a detector learns nothing are no gap to it.
+#[test]
+fn a_long_hold_is_held() {
+    let wave = |step: u32| 10.0 + (f64::from(step) * 0.7).sin() + f64::from(step % 7) * 0.1;
+    let bench = Bench::of(Rule::new("x").hold(30));
+    bench.states("x", &(0..300).map(wave).collect::<Vec<_>>());
+    let shifted: Vec<f64> = (300..331).map(|step| 40.0 + wave(step)).collect();
+    let states = bench.states("x", &shifted);
+    assert!(states.trim_start_matches(['.', 'p']) == "f" || states.ends_with("ff"), "{states}");
+}
+
+/// As docs/ALERTS.md says, with what to use instead.
+#[test]
+fn a_level_that_stays_is_learned_unless_the_rule_says_otherwise() {
+    let wave = |step: u32| 10.0 + (f64::from(step) * 0.7).sin() + f64::from(step % 7) * 0.1;
+    for (rule, after) in [
+        (Rule::new("x").anomalous(), 'r'),
+        (Rule::new("x").anomalous().learn_anomalies(false), 'f'),
+        (Rule::new("x").above(30.0), 'f'),
+    ] {
+        let bench = Bench::of(rule);
+        bench.states("x", &(0..300).map(wave).collect::<Vec<_>>());
+        let shifted: Vec<f64> = (300..400).map(|step| 40.0 + wave(step)).collect();
+        let states = bench.states("x", &shifted);
+        assert!(states.starts_with('f') || states.starts_with(".f"), "{states}");
+        assert_eq!((bench.state(), bench.fired()), (after, 1.0), "{states}");
+        bench.states("x", &(400..410).map(wave).collect::<Vec<_>>());
+        assert_eq!(bench.state(), 'r');
+    }
+}
+
 #[test]
 fn anomalies_can_be_asked_for() {
     let bench = Bench::new(|builder| {

@@ -194,9 +194,8 @@ fn pair(out: &mut String, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{State, Verdict};
+    use super::super::State;
     use super::*;
-    use crate::anomaly::Severity;
 
     #[test]
     fn nothing_ends_before_it_begins_whatever_the_wall_clock_did() {
@@ -206,21 +205,7 @@ mod tests {
         let day = Duration::from_secs(86_400);
         for state in [State::Firing, State::Resolved] {
             // It began on the third day; then the clock was set back by a day.
-            let alert = Alert {
-                id: 1,
-                rule: "x".into(),
-                metric: "x".into(),
-                labels: Arc::new([]),
-                state,
-                severity: Severity::Warning,
-                value: 1.0,
-                verdict: Verdict::certain("threshold", "above 0"),
-                action: None,
-                first_seen: day * 2,
-                last_seen: day * 2,
-                group: 1,
-                origin: true,
-            };
+            let alert = Alert::of_test(state, day * 2);
             let mut out = String::new();
             sink.write(&mut out, &alert, day + Duration::from_secs(1));
             let time = |name: &str| {

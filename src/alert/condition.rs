@@ -139,7 +139,11 @@ impl Judge {
         let Sample { values, at, learn, .. } = sample;
         let Some(detector) = &mut self.detector else { return Judgement::default() };
         let judged = catch_unwind(AssertUnwindSafe(|| {
-            let kept = (!learn).then(|| detector.boxed_clone());
+            let kept = (!learn).then(|| {
+                let mut kept = detector.boxed_clone();
+                kept.skip(at);
+                kept
+            });
             (detector.observe_group(values, at), kept)
         }));
         let Ok((score, kept)) = judged else {

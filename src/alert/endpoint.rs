@@ -83,3 +83,78 @@ impl Connected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, mpsc};
+
+    use super::super::sender::Sink;
+    use super::super::stage::Alerts;
+    use super::super::{Alert, Rule};
+    use super::*;
+    use crate::client::Resolver;
+    use crate::registry::Registry;
+    use crate::sync::Mutex;
+
+    struct Posts(Connected);
+
+    impl Sink for Posts {
+        fn name(&self) -> &'static str {
+            "posts"
+        }
+
+        fn send(&mut self, alerts: &[Arc<Alert>], stopping: bool) -> Outcome {
+            self.0.post(format!("{}", alerts.len()), &[], stopping)
+        }
+    }
+
+    /// Whoever waits for the name waits for ever, and so would this test.
+    #[test]
+    fn a_name_that_is_never_found_delays_neither_detection_nor_the_end() {
+        let (release, hangs) = mpsc::channel::<()>();
+        let (began, has_begun) = mpsc::channel();
+        let hangs = Mutex::new((hangs, began));
+        let target = Target::parse("http://hangs.example/").unwrap();
+        let mut endpoint = Endpoint::new(target);
+        endpoint.limit(Duration::from_secs(600));
+        let mut sink = Posts(endpoint.connect().unwrap());
+        sink.0.client.resolve_by(Resolver::new(move |_, _| {
+            let (hangs, began) = &*hangs.lock();
+            let _ = began.send(());
+            let _ = hangs.recv();
+            Err(io::ErrorKind::TimedOut.into())
+        }));
+        let registry = Registry::new();
+        let (tell, told) = mpsc::channel();
+        let builder = crate::builder()
+            .registry(registry.clone())
+            .health(crate::health::Health::new())
+            .shutdown_timeout(Duration::from_millis(50))
+            .alert(Rule::new("x").above(0.5))
+            .on_alert(move |alert| {
+                let _ = tell.send(alert.state());
+            });
+        let make = move || Ok(Box::new(sink) as Box<dyn Sink>);
+        let builder = builder.change_stage(|alerts: &mut Alerts| alerts.sinks.push(Box::new(make)));
+        let monitor = builder.build().unwrap();
+        let tick = |value: f64| {
+            registry.gauge("x", &[]).set(value);
+            monitor.tick();
+        };
+        tick(1.0);
+        assert!(told.recv().is_ok());
+        has_begun.recv().unwrap();
+        for _ in 0..10 {
+            (0..3).for_each(|_| tick(0.0));
+            tick(1.0);
+            assert!(told.recv().is_ok() && told.recv().is_ok(), "resolved, and fires again");
+        }
+        drop(monitor);
+        let labels = [("sink", "posts"), ("outcome", "dropped")];
+        let snapshot = registry.snapshot();
+        let dropped = snapshot.get("nissa_alerts_sent_total", &labels).unwrap().as_f64();
+        assert_eq!(dropped, Some(20.0), "what waited behind the first is counted");
+        drop(release);
+    }
+}

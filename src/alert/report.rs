@@ -73,6 +73,28 @@ impl Verdict {
     }
 }
 
+#[cfg(test)]
+impl Alert {
+    /// For tests of what becomes of alerts.
+    pub(super) fn of_test(state: State, at: Duration) -> Self {
+        Self {
+            id: 1,
+            rule: "x".into(),
+            metric: "x".into(),
+            labels: Arc::new([]),
+            state,
+            severity: Severity::Warning,
+            value: 1.0,
+            verdict: Verdict::certain("threshold", "above 0"),
+            action: None,
+            first_seen: at,
+            last_seen: at,
+            group: 1,
+            origin: true,
+        }
+    }
+}
+
 impl Alert {
     /// The same number for as long as it is the same alert.
     pub fn id(&self) -> u64 {

@@ -212,6 +212,10 @@ impl Rule {
 
     /// Broken when the series is unlike what it was: the default ensemble at its own threshold,
     /// with an alert budget per series. See [`detect`](crate::detect).
+    ///
+    /// It marks the change. A level that has shifted is learned, and the alert is resolved after
+    /// three quiet ticks though the level stays; [`learn_anomalies`](Self::learn_anomalies)`(false)`
+    /// or a limit keeps it firing.
     pub fn anomalous(mut self) -> Self {
         self.condition = Condition::detector(|| Box::new(Ensemble::default()), None);
         self

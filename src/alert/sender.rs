@@ -21,10 +21,9 @@ use crate::thread::{Pause, Worker};
 /// Alerts that wait for a sink.
 const ROOM: usize = 1_000;
 /// The first and the longest pause after an attempt that failed.
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];
 const A_WHILE: Duration = Duration::from_secs(3_600);
-/// Attempts for one batch that the other end refuses.
+/// Attempts for one batch; after some minutes what comes next is worth more.
 const MOST_ATTEMPTS: u32 = 8;
 
 /// Where alerts are sent. Called on a thread of its own, and may block for as long as its own
@@ -63,6 +62,7 @@ pub(super) struct Sender {
 struct Shared {
     queue: Mutex<VecDeque<Arc<Alert>>>,
     history: History,
+    pauses: [Duration; 2],
     sent: Counter,
     refused: Counter,
     failed: Counter,
@@ -74,6 +74,15 @@ impl Sender {
         sink: Box<dyn Sink>,
         history: History,
         registry: &Registry,
+    ) -> Result<Self, Error> {
+        Self::pausing(sink, history, registry, PAUSES)
+    }
+
+    fn pausing(
+        sink: Box<dyn Sink>,
+        history: History,
+        registry: &Registry,
+        pauses: [Duration; 2],
     ) -> Result<Self, Error> {
         let name = sink.name();
         registry.describe_counter(
@@ -88,6 +97,7 @@ impl Sender {
         let shared = Arc::new(Shared {
             queue: Mutex::new(VecDeque::new()),
             history,
+            pauses,
             sent: outcome("sent"),
             refused: outcome("refused"),
             failed: outcome("failed"),
@@ -158,7 +168,7 @@ impl Shared {
         pause: &Pause,
         jitter: &mut Jitter,
     ) {
-        let mut retry = FIRST_RETRY;
+        let [mut retry, longest] = self.pauses;
         for _ in 0..MOST_ATTEMPTS {
             let stopping = pause.stopped();
             match sink.send(batch, stopping) {
@@ -168,8 +178,8 @@ impl Shared {
                 Outcome::Failed { wait } => {
                     self.failed.increment(1);
                     let wait = wait.unwrap_or(Duration::ZERO).max(jitter.spread(retry));
-                    self.wait(wait.min(LONGEST_RETRY), pause);
-                    retry = (retry * 2).min(LONGEST_RETRY);
+                    self.wait(wait.min(longest), pause);
+                    retry = (retry * 2).min(longest);
                 }
             }
         }
@@ -209,5 +219,47 @@ impl Jitter {
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+    use crate::sync::{AtomicU32, Ordering};
+
+    /// Fails so many times.
+    struct Fails(u32, Arc<AtomicU32>);
+
+    impl Sink for Fails {
+        fn name(&self) -> &'static str {
+            "fails"
+        }
+
+        fn send(&mut self, _: &[Arc<Alert>], _: bool) -> Outcome {
+            let before = self.1.fetch_add(1, Ordering::Relaxed);
+            if before < self.0 { Outcome::Failed { wait: None } } else { Outcome::Sent }
+        }
+    }
+
+    #[test]
+    fn a_batch_that_fails_eight_times_is_dropped_and_counted_and_the_next_one_goes() {
+        let (registry, sends) = (Registry::new(), Arc::new(AtomicU32::new(0)));
+        let fails = Box::new(Fails(8, Arc::clone(&sends)));
+        let none = [Duration::ZERO; 2];
+        let sender = Sender::pausing(fails, History::default(), &registry, none).unwrap();
+        let count = |outcome| {
+            let labels = [("sink", "fails"), ("outcome", outcome)];
+            registry.snapshot().get("nissa_alerts_sent_total", &labels).unwrap().as_f64()
+        };
+        let alert = Arc::new(Alert::of_test(State::Firing, Duration::ZERO));
+        for (outcome, attempts) in [("dropped", 8), ("sent", 9)] {
+            sender.hand(&alert);
+            while count(outcome) != Some(1.0) {
+                std::thread::yield_now();
+            }
+            assert_eq!(sends.load(Ordering::Relaxed), attempts);
+        }
+        assert_eq!((count("failed"), count("dropped")), (Some(8.0), Some(1.0)));
     }
 }

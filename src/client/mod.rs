@@ -4,25 +4,29 @@
 //! to the last byte, and how much it may answer. Redirects are not followed, since a signed
 //! request must not be sent elsewhere. Connections are not kept: alerts are rare.
 
+mod resolver;
 mod target;
 mod tls;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
+pub(crate) use resolver::Resolver;
 pub(crate) use target::Target;
 
+use crate::clock;
 use crate::error::Error;
 
 /// Of an answer; nobody reads more than its first line.
@@ -33,6 +37,7 @@ pub(crate) struct Client {
     target: Target,
     headers: Vec<(HeaderName, HeaderValue)>,
     tls: Option<Arc<rustls::ClientConfig>>,
+    resolver: Resolver,
     /// Made on the thread that sends, so that building a monitor makes no threads.
     runtime: Option<Runtime>,
 }
@@ -48,7 +53,7 @@ impl Client {
     /// A client for this URL. PEM certificates are trusted beside the system's.
     pub(crate) fn new(target: Target, roots: Option<&[u8]>) -> Result<Self, Error> {
         let tls = if target.encrypted { Some(tls::config(roots)?) } else { None };
-        Ok(Self { target, headers: Vec::new(), tls, runtime: None })
+        Ok(Self { target, headers: Vec::new(), tls, resolver: Resolver::default(), runtime: None })
     }
 
     /// A header of every request.
@@ -60,6 +65,12 @@ impl Client {
         value.set_sensitive(true);
         self.headers.push((name, value));
         Ok(())
+    }
+
+    /// Looks names up in another way than the system's.
+    #[cfg(test)]
+    pub(crate) fn resolve_by(&mut self, resolver: Resolver) {
+        self.resolver = resolver;
     }
 
     /// Posts JSON, within this time from first to last.
@@ -76,8 +87,12 @@ impl Client {
         }
         let Some(runtime) = &self.runtime else { return Err(Failure("no runtime".into())) };
         let (target, tls) = (&self.target, self.tls.as_ref());
+        let attempt = async {
+            let addresses = self.resolver.addresses(&target.host, target.port).await?;
+            exchange(&addresses, target, tls, request).await
+        };
         runtime.block_on(async {
-            tokio::time::timeout(limit, exchange(target, tls, request))
+            tokio::time::timeout(limit, attempt)
                 .await
                 .unwrap_or_else(|_| Err(Failure(format!("no answer within {limit:?}"))))
         })
@@ -112,11 +127,12 @@ impl Drop for Client {
 }
 
 async fn exchange(
+    addresses: &[SocketAddr],
     target: &Target,
     tls: Option<&Arc<rustls::ClientConfig>>,
     request: hyper::Request<Full<Bytes>>,
 ) -> Result<Answer, Failure> {
-    let stream = TcpStream::connect((&*target.host, target.port)).await.map_err(Failure::new)?;
+    let stream = TcpStream::connect(addresses).await.map_err(Failure::new)?;
     let _ = stream.set_nodelay(true);
     match tls {
         None => converse(stream, request).await,
@@ -140,10 +156,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     let answer = async {
         let response = sender.send_request(request).await.map_err(Failure::new)?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get("retry-after").and_then(|value| {
-            let seconds = value.to_str().ok()?.trim().parse().ok()?;
-            Some(Duration::from_secs(seconds))
-        });
+        let retry_after = retry_after(response.headers(), clock::unix());
         // Read, so that the other end sees it taken; what it says too much is its own affair.
         let _ = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
         Ok(Answer { status, retry_after })
@@ -159,6 +172,18 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         answer.as_mut().poll(context)
     })
     .await
+}
+
+/// How long the other end asks for: in seconds, or until a date (RFC 9110, 10.2.3), which is taken
+/// by its own clock if it says what that shows.
+fn retry_after(headers: &HeaderMap, now: Duration) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let date = |text| httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok();
+    let asked = text(RETRY_AFTER)?;
+    match asked.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(date(asked)?.saturating_sub(text(DATE).and_then(date).unwrap_or(now))),
+    }
 }
 
 /// Why there was no answer.
@@ -181,5 +206,37 @@ impl fmt::Debug for Client {
     /// Without headers, which hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("host", &self.target.authority).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_time_may_ask_in_every_way() {
+        let now = Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+        let asked = |pairs: &[(HeaderName, &'static str)]| {
+            let pair = |(name, value): &(HeaderName, &'static str)| {
+                (name.clone(), HeaderValue::from_static(value))
+            };
+            retry_after(&pairs.iter().map(pair).collect(), now).map(|time| time.as_secs())
+        };
+        assert_eq!(asked(&[]), None);
+        for (text, seconds) in [
+            (" 7 ", Some(7)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+            ("1.5", None),
+        ] {
+            assert_eq!(asked(&[(RETRY_AFTER, text)]), seconds, "{text}");
+        }
+        // Its clock is an hour behind, and it means a minute.
+        let late = (DATE, "Sun, 06 Nov 1994 07:49:37 GMT");
+        assert_eq!(asked(&[late, (RETRY_AFTER, "Sun, 06 Nov 1994 07:50:37 GMT")]), Some(60));
     }
 }

@@ -105,6 +105,10 @@ impl Detector for Forecast {
             .expecting(forecast - 2.5 * deviation, forecast + 2.5 * deviation)
     }
 
+    fn skip(&mut self, at: Duration) {
+        let _ = self.cadence.observe(at);
+    }
+
     fn carry(&mut self, tape: &mut Tape) {
         self.season.carry(tape);
         self.cadence.carry(tape);

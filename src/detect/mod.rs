@@ -78,6 +78,12 @@ pub trait Detector: fmt::Debug + Send {
     /// elsewhere. A time at or before the last one is taken as "no time has passed".
     fn observe(&mut self, value: f64, at: Duration) -> Score;
 
+    /// Takes note of the time of a sample that it is not to learn, where time matters to it: what
+    /// it was not shown for long is no gap.
+    fn skip(&mut self, at: Duration) {
+        let _ = at;
+    }
+
     /// How many series it judges together: one, unless it says otherwise.
     fn series(&self) -> usize {
         1

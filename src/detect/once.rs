@@ -50,6 +50,10 @@ impl<D: Detector + Clone + 'static> Detector for Once<D> {
         self.observe_group(&[value], at)
     }
 
+    fn skip(&mut self, at: Duration) {
+        self.inner.skip(at);
+    }
+
     fn series(&self) -> usize {
         self.inner.series()
     }

@@ -41,7 +41,16 @@ fn an_error_is_tried_again_and_a_refusal_is_not() {
 
 #[test]
 fn who_asks_for_time_gets_it() {
-    let hook = Hook::new(vec![status("429 Too Many Requests\r\nretry-after: 1"), status("200 OK")]);
+    // By its own clock, which it shows; a second later.
+    const DATES: &str = "503 Service Unavailable\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                         retry-after: Sun, 06 Nov 1994 08:49:38 GMT";
+    for asks in ["429 Too Many Requests\r\nretry-after: 1", DATES] {
+        asked_for_a_second(asks);
+    }
+}
+
+fn asked_for_a_second(asks: &'static str) {
+    let hook = Hook::new(vec![status(asks), status("200 OK")]);
     let program = Program::new(|builder| builder.webhook(to(&hook)));
     program.tick(1200.0);
     hook.next();

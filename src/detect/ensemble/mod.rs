@@ -234,6 +234,10 @@ impl Detector for Ensemble {
         Score { expected, ..Score::new(score, reason) }
     }
 
+    fn skip(&mut self, at: Duration) {
+        let _ = self.cadence.observe(at);
+    }
+
     fn carry(&mut self, tape: &mut Tape) {
         self.cadence.carry(tape);
         tape.integer(&mut self.seen);
