@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use nissa::detect::{
-    Changepoint, Detector, Ensemble, Forecast, Forest, Peaks, Reason, Robust, Score, ZScore,
+    Changepoint, Detector, Ensemble, Forecast, Forest, Once, Peaks, Reason, Robust, Score, ZScore,
 };
 
 fn all() -> Vec<Box<dyn Detector>> {
@@ -187,6 +187,41 @@ fn a_clock_that_goes_back_or_stands_still_changes_nothing() {
             assert!((0.0..=1.0).contains(&score.value));
         }
     }
+}
+
+#[test]
+fn a_series_of_next_to_nothing_is_a_series() {
+    for size in [1e-300, 1e-200, 1e-150, 1e-12] {
+        let series = |at: usize| size * (5.0 + noise(at) + if at == 900 { 60.0 } else { 0.0 });
+        for (mut detector, mut twin) in all().into_iter().zip(all()) {
+            let found = alerts(detector.as_mut(), (0..1000).map(series));
+            let usual = alerts(twin.as_mut(), (0..1000).map(|at| series(at) / size));
+            let name = detector.name();
+            assert_eq!(found, usual, "{name} at {size}");
+            // A spike is no shift of the level, and says nothing to who looks for one.
+            assert!(name == "changepoint" || found.contains(&900), "{name} at {size}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_a_nan_is_told() {
+    let calm = || ZScore::ewma(200);
+    let series = |at: usize| match at {
+        300 | 320 | 600 => f64::NAN,
+        330 => 60.0,
+        _ => 5.0 + noise(at),
+    };
+    let strong = |score: &Score| score.value >= 0.9;
+    let told = scores(&mut Once::new(calm()), (0..800).map(series));
+    let told: Vec<usize> = (0..800).filter(|at| strong(&told[*at])).collect();
+    // The NaN, the other fault thirty samples later, and the NaN that comes after long; not the
+    // one that is of the same event.
+    assert_eq!(told, [300, 330, 600]);
+    // A run of them is one event, however long.
+    let run = |at: usize| if at >= 300 { f64::NAN } else { 5.0 + noise(at) };
+    let told = scores(&mut Once::new(calm()), (0..900).map(run));
+    assert_eq!((0..900).filter(|at| strong(&told[*at])).collect::<Vec<_>>(), [300]);
 }
 
 #[test]

@@ -1,18 +1,27 @@
 //! A training run that is broken on purpose notices, acts and recovers; without the response it
-//! does not; and a healthy run is left alone. The example's own code, on a smaller network, in
-//! simulated time, so that a busy machine changes nothing.
+//! does not; and a healthy run is left alone, be it of a kind that the watch was not made for. The
+//! example's own code, on a smaller network, in simulated time, so that a busy machine changes
+//! nothing.
 #![cfg(feature = "detect")]
 
+#[path = "../benches/training_faults/habits.rs"]
+#[allow(dead_code, reason = "of the bench")]
+mod habits;
 #[path = "../examples/train_digits/model.rs"]
 mod model;
 #[path = "../examples/train_digits/run.rs"]
 mod run;
+#[path = "../benches/training_faults/runs.rs"]
+#[allow(dead_code, reason = "of the bench")]
+mod runs;
 
 use std::sync::OnceLock;
 
+use habits::Habit;
 use nissa::Registry;
-use nissa::watch::Severity;
+use nissa::watch::{self, Severity, Step};
 use run::{Fault, FaultKind, Outcome, Plan};
+use runs::Share;
 
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
 /// Early, half-way and late, in turn.
@@ -104,5 +113,49 @@ fn a_stalling_loader_is_replaced() {
         };
         assert!(share(&mended) >= 0.9, "seed {seed}: {}", share(&mended));
         assert!(share(&left) <= 0.6, "seed {seed}: {}", share(&left));
+    }
+}
+
+/// The steps at which the shipped watch raises an alarm.
+fn alarm_steps(run: &runs::Run) -> Vec<usize> {
+    let mut watch = watch::training().registry(&Registry::new()).build();
+    let step = |row: &runs::Row| {
+        let step = Step::new(row.loss).gradient_norm(row.norm).learning_rate(row.rate);
+        step.samples(row.samples).seconds(row.seconds)
+    };
+    let alarm = |row| watch.observe(step(row)).is_some_and(|a| a.severity() >= Severity::Warning);
+    let alarms: Vec<bool> = run.rows.iter().map(alarm).collect();
+    (0..alarms.len()).filter(|at| alarms[*at]).collect()
+}
+
+/// Without memory of what a run survived, four hard batches in ten were an alarm, a block of long
+/// texts two, and each overflow one: 11, 6 and 21 alarms a run.
+#[test]
+fn what_returns_in_a_healthy_run_is_told_a_few_times_at_most() {
+    let told = |habit: Habit| -> Vec<usize> {
+        let runs = runs::with_habit(habit, 3, Share::BuiltOn);
+        runs.iter().map(|run| alarm_steps(run).len()).collect()
+    };
+    for habit in [Habit::HardBatches, Habit::LengthBuckets] {
+        let told = told(habit);
+        assert!(told.iter().all(|alarms| *alarms <= 3), "{habit:?}: {told:?}");
+        assert!(told.iter().any(|alarms| *alarms > 0), "{habit:?} has become a habit of nothing");
+    }
+    assert_eq!(told(Habit::LossScaling), [0; 3]);
+    assert_eq!(told(Habit::StagedWarmUp), [0; 3]);
+    assert_eq!(told(Habit::WarmRestarts), [0; 3]);
+}
+
+#[test]
+fn what_breaks_among_what_returns_is_told() {
+    for habit in [Habit::HardBatches, Habit::LossScaling] {
+        for run in runs::broken_with_habit(habit, 1, Share::BuiltOn) {
+            let (kind, step) = run.fault.unwrap();
+            // A wrong batch among hard ones is a hard one.
+            let alike = kind == runs::Kind::WrongLabels && habit == Habit::HardBatches;
+            let late = if kind == runs::Kind::Drift { 300 } else { 20 };
+            let told = alarm_steps(&run).iter().any(|at| (step..=step + late).contains(at));
+            assert!(told || alike, "{habit:?}: {kind:?} at {step}: {:?}", alarm_steps(&run));
+        }
     }
 }

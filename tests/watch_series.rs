@@ -238,8 +238,62 @@ fn schedules_of_the_learning_rate_are_no_jumps() {
     }
 }
 
+/// What the sentence says must be true: a range that is named does not hold the value, and where a
+/// mean is judged, the sentence says so.
+fn is_true(found: &Anomaly) -> Result<(), TestCaseError> {
+    let ((low, high), value, text) = (found.expected(), found.value(), found.to_string());
+    let limited = low.is_finite() || high.is_finite();
+    prop_assert!(!limited || value < low || value > high, "{}", text);
+    let mean = matches!(found.kind(), Kind::Drift | Kind::Divergence);
+    prop_assert_eq!(text.contains("its mean of late"), mean, "{}", text);
+    prop_assert!(!(mean && text.contains("expected")), "{}", text);
+    let ranged = !mean && !matches!(found.kind(), Kind::Above | Kind::Below);
+    prop_assert_eq!(text.contains(", expected "), limited && ranged, "{}", text);
+    Ok(())
+}
+
+/// A run in pieces: how long, by what factor a step, how ragged, and with what in between.
+fn runs() -> impl Strategy<Value = Vec<f64>> {
+    let odd = prop::sample::select(vec![1.0, 1.0, 1.0, 3.0, 0.1, 30.0, 1e4, -1.0, f64::NAN]);
+    let piece = (1..120u64, 0.95..1.06f64, 0.0..0.5f64, odd);
+    prop::collection::vec(piece, 1..12).prop_map(|pieces| {
+        let (mut level, mut values) = (1.0, Vec::new());
+        for (steps, factor, ragged, odd) in pieces {
+            for _ in 0..steps {
+                level = (level * factor).clamp(1e-6, 1e6);
+                values.push(level * (1.0 + ragged * noise(values.len() as u64)));
+            }
+            values.push(level * odd);
+        }
+        values
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_a_watch_says_is_true(values in runs(), negative in any::<bool>()) {
+        let mut watch = all().above(1e3).below(1e-4).sensitivity(4.0).build();
+        for value in values {
+            let value = if negative { value - 2.0 } else { value };
+            if let Some(found) = watch.observe(value) {
+                is_true(&found)?;
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_training_watch_says_is_true(values in runs()) {
+        let mut watch = watch::training().sensitivity(4.0).registry(&Registry::new()).build();
+        for (at, value) in values.iter().enumerate() {
+            let step = Step::new(*value).gradient_norm(values[values.len() - 1 - at]);
+            let rate = 0.1 * values[at / 40 * 40].abs().min(1e3);
+            if let Some(found) = watch.observe(step.learning_rate(rate).seconds(0.01 * value)) {
+                is_true(&found)?;
+            }
+        }
+    }
 
     #[test]
     fn no_numbers_are_too_strange(values in prop::collection::vec(any::<f64>(), 0..300)) {
@@ -251,7 +305,7 @@ proptest! {
             if let Some(found) = found {
                 prop_assert!((0.5..=1.0).contains(&found.score()), "{}", found);
                 prop_assert!((0.0..=1.0).contains(&found.confidence()), "{}", found);
-                prop_assert!(!found.to_string().is_empty());
+                is_true(&found)?;
             }
         }
     }
@@ -262,7 +316,7 @@ proptest! {
         for [loss, norm, rate, samples, seconds] in steps {
             let step = Step::new(loss).gradient_norm(norm).learning_rate(rate);
             let found = watch.observe(step.samples(samples as u64).seconds(seconds));
-            prop_assert!(found.is_none_or(|found| !found.to_string().is_empty()));
+            found.iter().try_for_each(is_true)?;
         }
     }
 }

@@ -43,6 +43,12 @@ impl Mlp {
         self.weights[layer].last_mut().expect("a row for the bias")
     }
 
+    /// How many layers there are.
+    #[allow(dead_code, reason = "of the bench that breaks runs in more ways")]
+    pub(crate) fn depth(&self) -> usize {
+        self.weights.len()
+    }
+
     /// Sets all weights of a layer to zero.
     #[allow(dead_code, reason = "of the bench that breaks runs in more ways")]
     pub(crate) fn lose(&mut self, layer: usize) {

@@ -159,14 +159,23 @@ pub(crate) struct Found {
     pub(crate) high: f64,
     /// How many steps it has been so, where that is the reason.
     pub(crate) steps: u64,
+    /// The mean of late, where that is what is judged; else NaN.
+    pub(crate) late: f64,
 }
 
 impl Found {
     /// What needs no model: certain, whatever was seen before.
     pub(crate) fn certain(kind: Kind, severity: Severity) -> Self {
         let (low, high) = (f64::NEG_INFINITY, f64::INFINITY);
-        let usual = f64::NAN;
-        Self { kind, severity, score: 1.0, confidence: 1.0, usual, low, high, steps: 1 }
+        let (usual, late) = (f64::NAN, f64::NAN);
+        Self { kind, severity, score: 1.0, confidence: 1.0, usual, low, high, steps: 1, late }
+    }
+
+    /// Without the range, should this value lie in it: where a mean is judged, it may.
+    pub(crate) fn of(self, value: f64) -> Self {
+        let outside = value > self.high || value < self.low;
+        let (low, high) = (f64::NEG_INFINITY, f64::INFINITY);
+        if outside { self } else { Self { low, high, ..self } }
     }
 }
 
@@ -221,7 +230,9 @@ impl Anomaly {
         self.found.confidence
     }
 
-    /// What was expected, lowest and highest; an end without a limit is infinite.
+    /// What was expected of the value, lowest and highest; an end without a limit is infinite. The
+    /// value lies outside, or there is no limit: a drift is told of a mean, for which
+    /// [`reason`](Self::reason) gives the figures.
     pub fn expected(&self) -> (f64, f64) {
         (self.found.low, self.found.high)
     }

@@ -19,14 +19,24 @@ impl fmt::Display for Reason<'_> {
         let (usual, steps) = (Short(found.usual), found.steps);
         let ratio = Ratio(value / found.usual);
         match found.kind {
+            Kind::NotFinite if steps > 1 => write!(f, "not a finite number for {steps} steps"),
             Kind::NotFinite => f.write_str("it is not a finite number"),
             Kind::Above => write!(f, "it is above the limit {}", Short(found.high)),
             Kind::Below => write!(f, "it is below the limit {}", Short(found.low)),
             Kind::Spike => write!(f, "a spike, {ratio} the usual {usual}"),
             Kind::Dip => write!(f, "a dip, {ratio} the usual {usual}"),
-            Kind::Drift => write!(f, "it keeps rising above its best level {usual}"),
-            Kind::Divergence => write!(f, "it diverges, {ratio} its best level {usual}"),
-            Kind::RateJump => write!(f, "it jumped to {ratio} the highest so far, {usual}"),
+            Kind::Drift => {
+                write!(
+                    f,
+                    "its mean of late, {}, keeps above its level of {usual}",
+                    Short(found.late)
+                )
+            }
+            Kind::Divergence => {
+                let times = Ratio(found.late / found.usual);
+                write!(f, "it diverges, its mean of late {times} its level of {usual}")
+            }
+            Kind::RateJump => write!(f, "it jumped to {ratio} its highest, {usual}"),
             Kind::Vanished => write!(f, "next to nothing for {steps} steps, usually {usual}"),
             Kind::Slowdown => write!(f, "slow for {steps} steps, {ratio} the usual {usual}"),
             Kind::Stuck => write!(f, "the same value {steps} times"),
@@ -41,7 +51,8 @@ impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { metric, step, value, found, .. } = self;
         write!(f, "{}: {metric} is {} at step {step}", found.severity, Short(*value))?;
-        let by_range = !matches!(found.kind, Kind::Above | Kind::Below | Kind::Plateau);
+        let by_range =
+            !matches!(found.kind, Kind::Above | Kind::Below | Kind::Drift | Kind::Divergence);
         match (found.low.is_finite(), found.high.is_finite()) {
             (true, true) if by_range => {
                 write!(f, ", expected {} to {}", Short(found.low), Short(found.high))?;

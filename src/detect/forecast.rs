@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::cadence::Cadence;
 use super::profile::Season;
+use super::variance::Variance;
 use super::{Detector, Reason, Score, Tape, WARM_UP, finite, score_of_deviations};
 
 /// Weights of the newest sample in level and trend; what remains of a trend after each step.
@@ -51,7 +52,7 @@ pub struct Forecast {
     trend: f64,
     /// Whether `level` is that of the series or of its distance from the season.
     seasonal: bool,
-    mean_square: f64,
+    errors: Variance,
     seen: u64,
 }
 
@@ -65,7 +66,7 @@ impl Forecast {
         self.level += DAMPING * self.trend + LEVEL.max(fill) * error;
         self.trend *= DAMPING;
         self.trend += TREND * (self.level - before - self.trend);
-        self.mean_square += (1.0 / MEMORY).max(fill) * (clipped * clipped - self.mean_square);
+        self.errors.average(clipped, (1.0 / MEMORY).max(fill));
     }
 }
 
@@ -90,7 +91,7 @@ impl Detector for Forecast {
         let forecast = base + self.level + DAMPING * self.trend;
         let error = value - forecast;
         let least = (1e-4 * forecast.abs()).max(f64::MIN_POSITIVE);
-        let deviation = self.mean_square.sqrt().max(least);
+        let deviation = self.errors.deviation().max(least);
         self.learn(error, deviation);
         if !ready {
             return Score::warming_up();
@@ -115,7 +116,7 @@ impl Detector for Forecast {
         tape.number(&mut self.level);
         tape.number(&mut self.trend);
         tape.flag(&mut self.seasonal);
-        tape.number(&mut self.mean_square);
+        self.errors.carry(tape);
         tape.integer(&mut self.seen);
     }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::once::Newest;
 use super::relation::{MOST, Relation};
+use super::variance::Variance;
 use super::{Detector, Reason, Score, THRESHOLD, Tape, WARM_UP, finite, score_of_deviations};
 
 const TREES: usize = 16;
@@ -84,7 +85,7 @@ pub struct Forest {
 struct Dimension {
     last: f64,
     mean: [f64; 2],
-    variance: [f64; 2],
+    variance: [Variance; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +235,7 @@ impl Detector for Forest {
         for dimension in &mut self.dimensions {
             tape.number(&mut dimension.last);
             tape.numbers(&mut dimension.mean);
-            tape.numbers(&mut dimension.variance);
+            dimension.variance.iter_mut().for_each(|variance| variance.carry(tape));
         }
         self.relation.carry(tape);
         tape.singles(&mut self.masses);
@@ -265,9 +266,9 @@ impl Dimension {
         let moments = self.mean.iter_mut().zip(&mut self.variance);
         for ((place, (mean, variance)), signal) in place.iter_mut().zip(moments).zip(signals) {
             let off = signal - *mean;
-            let deviations = off / variance.sqrt().max(least);
+            let deviations = off / variance.deviation().max(least);
             *mean += weight * off;
-            *variance = (1.0 - weight) * (*variance + weight * off * off);
+            variance.learn(off, weight);
             // Infinitely many deviations lie at the end too.
             let size = deviations.abs().min(1e9);
             *place = (size / (size + HALF)).copysign(deviations) as f32;

@@ -41,6 +41,7 @@ mod relation;
 mod robust;
 mod score;
 mod state;
+mod variance;
 mod window;
 mod zscore;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Detector, Score, Tape};
+use super::{Detector, Reason, Score, Tape};
 
 /// Samples for which a score is remembered.
 const MEMORY: usize = 100;
@@ -14,6 +14,9 @@ const LEFT: f64 = 0.25;
 ///
 /// A detector that scores each sample for itself scores a level shift a hundred times. With this
 /// around it, it tells an event once, and again only if it grows.
+///
+/// What is not finite is an event of its own: a run of NaN is told once, and hides nothing else,
+/// though no score is higher than its.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,12 +35,14 @@ const LEFT: f64 = 0.25;
 pub struct Once<D> {
     inner: D,
     newest: Newest,
+    /// Finite samples since the last one that was not, up to a hundred.
+    finite: usize,
 }
 
 impl<D: Detector + Clone + 'static> Once<D> {
     /// Around a detector, whose name it keeps.
     pub fn new(inner: D) -> Self {
-        Self { inner, newest: Newest::default() }
+        Self { inner, newest: Newest::default(), finite: MEMORY }
     }
 }
 
@@ -60,13 +65,21 @@ impl<D: Detector + Clone + 'static> Detector for Once<D> {
 
     fn observe_group(&mut self, values: &[f64], at: Duration) -> Score {
         let mut score = self.inner.observe_group(values, at);
-        score.value = self.newest.pass(score.value);
+        if score.reason == Reason::NotFinite {
+            let first = self.finite >= MEMORY;
+            self.finite = 0;
+            score.value *= if first { 1.0 } else { LEFT };
+        } else {
+            self.finite = (self.finite + 1).min(MEMORY);
+            score.value = self.newest.pass(score.value);
+        }
         score
     }
 
     fn carry(&mut self, tape: &mut Tape) {
         self.inner.carry(tape);
         self.newest.carry(tape);
+        tape.index(&mut self.finite, MEMORY + 1);
     }
 
     fn boxed_clone(&self) -> Box<dyn Detector> {
@@ -74,7 +87,7 @@ impl<D: Detector + Clone + 'static> Detector for Once<D> {
     }
 
     fn state_bytes(&self) -> usize {
-        self.inner.state_bytes() + size_of::<Newest>()
+        self.inner.state_bytes() + size_of::<Newest>() + size_of::<usize>()
     }
 }
 

@@ -61,11 +61,11 @@ pub struct Tape {
 }
 
 impl Tape {
-    pub(super) fn writing() -> Self {
+    pub(crate) fn writing() -> Self {
         Self { words: Vec::new(), at: 0, reading: false, sound: true }
     }
 
-    pub(super) fn reading(state: &State, detector: &str) -> Result<Self, Error> {
+    pub(crate) fn reading(state: &State, detector: &str) -> Result<Self, Error> {
         if state.version != VERSION {
             return Err(Error::state("it was saved by another version"));
         }
@@ -75,11 +75,11 @@ impl Tape {
         Ok(Self { words: state.words.clone(), at: 0, reading: true, sound: true })
     }
 
-    pub(super) fn into_state(self, detector: &str) -> State {
+    pub(crate) fn into_state(self, detector: &str) -> State {
         State { detector: detector.to_owned(), version: VERSION, words: self.words }
     }
 
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(crate) fn finish(self) -> Result<(), Error> {
         match self.sound && self.at == self.words.len() {
             true => Ok(()),
             false => Err(Error::state("it does not fit the detector's settings")),
@@ -96,6 +96,14 @@ impl Tape {
         self.at += 1;
         self.sound &= word.is_some();
         *number = word.unwrap_or_default();
+    }
+
+    /// Carries a count of 32 bits.
+    pub fn count(&mut self, number: &mut u32) {
+        let mut word = u64::from(*number);
+        self.integer(&mut word);
+        self.sound &= u32::try_from(word).is_ok();
+        *number = u32::try_from(word).unwrap_or_default();
     }
 
     /// Carries an integer with a sign.

@@ -1,12 +1,12 @@
 //! How many standard deviations from the mean.
 //!
 //! The windowed form keeps the last `n` samples and their sums; the other one forgets
-//! exponentially, by West's update of mean and variance (D. H. D. West, "Updating mean and
-//! variance estimates: an improved method", Communications of the ACM 22, 1979), with the weight
-//! `2 / (span + 1)` per sample.
+//! exponentially, by West's update of mean and variance, with the weight `2 / (span + 1)` per
+//! sample.
 
 use std::time::Duration;
 
+use super::variance::{Variance, deviation, magnified};
 use super::{Detector, Reason, Score, Tape, WARM_UP, finite, score_of_deviations};
 
 /// Scores a sample by its distance from the mean, in standard deviations: `|x − mean| / sd`.
@@ -38,8 +38,21 @@ pub struct ZScore {
 
 #[derive(Clone, Debug)]
 enum Memory {
-    Fading { weight: f64, mean: f64, variance: f64 },
-    Window { ring: Vec<f64>, size: usize, at: usize, sum: f64, squares: f64, origin: f64 },
+    Fading {
+        weight: f64,
+        mean: f64,
+        variance: Variance,
+    },
+    Window {
+        ring: Vec<f64>,
+        size: usize,
+        at: usize,
+        sum: f64,
+        squares: f64,
+        /// The same in the unit of what is tiny.
+        magnified: f64,
+        origin: f64,
+    },
 }
 
 impl Default for ZScore {
@@ -53,14 +66,15 @@ impl ZScore {
     /// Forgets exponentially, with as long a memory as a window of `span` samples has on average.
     pub fn ewma(span: u32) -> Self {
         let weight = 2.0 / (f64::from(span.max(2)) + 1.0);
-        Self::with(Memory::Fading { weight, mean: 0.0, variance: 0.0 })
+        Self::with(Memory::Fading { weight, mean: 0.0, variance: Variance::default() })
     }
 
     /// Remembers exactly the last `samples`, at least 10 and at most 65,536.
     pub fn windowed(samples: usize) -> Self {
         let size = samples.clamp(10, 1 << 16);
+        let (sum, squares, magnified, origin) = (0.0, 0.0, 0.0, 0.0);
         let ring = Vec::with_capacity(size);
-        Self::with(Memory::Window { ring, size, at: 0, sum: 0.0, squares: 0.0, origin: 0.0 })
+        Self::with(Memory::Window { ring, size, at: 0, sum, squares, magnified, origin })
     }
 
     fn with(memory: Memory) -> Self {
@@ -94,14 +108,14 @@ impl Detector for ZScore {
         let before = self.last.replace(value).unwrap_or(value);
         let x = if self.of_differences { value - before } else { value };
         let ready = self.ready();
-        let (mean, variance) = self.memory.moments();
+        let (mean, deviation) = self.memory.moments();
         self.memory.learn(x, self.seen);
         self.seen = self.seen.saturating_add(1);
         if !ready {
             return Score::warming_up();
         }
         let scale = if self.of_differences { before.abs() } else { mean.abs() };
-        let deviation = variance.max(0.0).sqrt().max(1e-4 * scale).max(1e-12);
+        let deviation = deviation.max(1e-4 * scale).max(f64::MIN_POSITIVE);
         let distance = (x - mean).abs() / deviation;
         let reason = match (distance >= 2.5, self.of_differences) {
             (false, _) => Reason::Usual,
@@ -137,15 +151,17 @@ impl Detector for ZScore {
 }
 
 impl Memory {
-    /// Mean and variance of what was learned.
+    /// Mean and deviation of what was learned.
     #[inline]
     fn moments(&self) -> (f64, f64) {
         match self {
-            Self::Fading { mean, variance, .. } => (*mean, *variance),
-            Self::Window { ring, sum, squares, origin, .. } => {
+            Self::Fading { mean, variance, .. } => (*mean, variance.deviation()),
+            Self::Window { ring, sum, squares, magnified: large, origin, .. } => {
                 let count = ring.len().max(1) as f64;
                 let mean = sum / count;
-                (origin + mean, squares / count - mean * mean)
+                let variance = squares / count - mean * mean;
+                let large = large / count - magnified(mean).powi(2);
+                (origin + mean, deviation(variance, squares / count, large))
             }
         }
     }
@@ -158,9 +174,9 @@ impl Memory {
                 let weight = weight.max(1.0 / (seen as f64 + 1.0));
                 let off = x - *mean;
                 *mean += weight * off;
-                *variance = (1.0 - weight) * (*variance + weight * off * off);
+                variance.learn(off, weight);
             }
-            Self::Window { ring, size, at, sum, squares, origin } => {
+            Self::Window { ring, size, at, sum, squares, magnified: large, origin } => {
                 let (new, old) = (x - *origin, ring.get(*at).map(|old| old - *origin));
                 match ring.get_mut(*at) {
                     Some(place) => *place = x,
@@ -169,6 +185,7 @@ impl Memory {
                 let old = old.unwrap_or_default();
                 *sum += new - old;
                 *squares += new * new - old * old;
+                *large += magnified(new).powi(2) - magnified(old).powi(2);
                 *at = (*at + 1) % *size;
                 if *at == 0 {
                     // Once a round the sums are made anew: what rounding left in them goes, and the
@@ -177,6 +194,7 @@ impl Memory {
                     *origin = ring.iter().sum::<f64>() / ring.len() as f64;
                     *sum = ring.iter().map(|x| x - *origin).sum();
                     *squares = ring.iter().map(|x| (x - *origin).powi(2)).sum();
+                    *large = ring.iter().map(|x| magnified(x - *origin).powi(2)).sum();
                 }
             }
         }
@@ -186,9 +204,9 @@ impl Memory {
         match self {
             Self::Fading { mean, variance, .. } => {
                 tape.number(mean);
-                tape.number(variance);
+                variance.carry(tape);
             }
-            Self::Window { ring, size, at, sum, squares, origin } => {
+            Self::Window { ring, size, at, sum, squares, magnified, origin } => {
                 let mut count = ring.len();
                 tape.index(&mut count, *size + 1);
                 ring.resize(count, 0.0);
@@ -196,6 +214,7 @@ impl Memory {
                 tape.index(at, *size);
                 tape.number(sum);
                 tape.number(squares);
+                tape.number(magnified);
                 tape.number(origin);
             }
         }

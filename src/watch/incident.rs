@@ -1,6 +1,7 @@
 //! One event is reported once: a shift that stays is one anomaly, not one per step.
 
 use crate::anomaly::{Found, Kind, Severity};
+use crate::detect::Tape;
 
 /// Ordinary values in a row after which an incident is over.
 const QUIET: u32 = 20;
@@ -11,6 +12,8 @@ const NEW_NORMAL: u32 = 100;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Incident {
     open: Option<Severity>,
+    /// A learning rate that jumped was reported.
+    jumped: bool,
     quiet: u32,
     lasted: u32,
 }
@@ -28,17 +31,20 @@ pub(super) enum Turn {
 impl Incident {
     pub(super) fn turn(&mut self, found: Option<&Found>) -> Turn {
         let Some(found) = found else {
-            self.quiet += 1;
+            self.quiet = self.quiet.saturating_add(1);
             if self.quiet >= QUIET {
                 self.close();
             }
             return Turn::Silent;
         };
         self.quiet = 0;
-        self.lasted += 1;
-        let worse = self.open.is_none_or(|open| found.severity > open);
+        self.lasted = self.lasted.saturating_add(1);
+        // What breaks a run is told though a harmless spike is not over yet.
+        let cause = found.kind == Kind::RateJump && !self.jumped;
+        self.jumped |= cause;
+        let worse = cause || self.open.is_none_or(|open| found.severity > open);
         if worse {
-            self.open = Some(found.severity);
+            self.open = self.open.max(Some(found.severity));
             return Turn::Report;
         }
         if self.lasted >= NEW_NORMAL && is_learned(found.kind) {
@@ -54,6 +60,17 @@ impl Incident {
 
     pub(super) fn close(&mut self) {
         *self = Self::default();
+    }
+
+    pub(super) fn carry(&mut self, tape: &mut Tape) {
+        let severities =
+            [None, Some(Severity::Info), Some(Severity::Warning), Some(Severity::Critical)];
+        let mut at = severities.iter().position(|severity| *severity == self.open).unwrap_or(0);
+        tape.index(&mut at, severities.len());
+        self.open = severities.get(at).copied().flatten();
+        tape.flag(&mut self.jumped);
+        tape.count(&mut self.quiet);
+        tape.count(&mut self.lasted);
     }
 }
 

@@ -6,7 +6,10 @@
 //! (A fixed multiple of a moving mean, the usual rule, fires on every hard batch at the end of a
 //! run and on nothing at its beginning.)
 //!
-//! All figures are exponential means, one logarithm and some ten divisions a value, 100 bytes.
+//! All figures are exponential means, one logarithm and some ten divisions a value, 260 bytes.
+
+use super::known::Known;
+use crate::detect::Tape;
 
 /// Values that shape the mean, by weight.
 const MEAN_SPAN: f64 = 20.0;
@@ -54,6 +57,14 @@ pub(super) struct Level {
     best: f64,
     /// Page's cumulative sum (1954) of how far values lie above the best level.
     sum: f64,
+    /// The quick level and the sum before the value looked at last.
+    before: (f64, f64),
+    /// That value is a spike of a known kind, which is not learned.
+    known: bool,
+    /// It is the first of its kind in a row, and leaves no trace in the sum either.
+    passed_over: bool,
+    spikes: Known,
+    rises: Known,
 }
 
 /// How far out a value is, in standard deviations.
@@ -73,7 +84,8 @@ pub(super) struct Look {
 }
 
 impl Level {
-    pub(super) fn new() -> Self {
+    /// What was survived so many times is no news.
+    pub(super) fn new(known_after: u64) -> Self {
         Self {
             sign: 1.0,
             logarithmic: true,
@@ -88,18 +100,24 @@ impl Level {
             fast: 0.0,
             best: f64::INFINITY,
             sum: 0.0,
+            before: (0.0, 0.0),
+            known: false,
+            passed_over: false,
+            spikes: Known::after(known_after),
+            rises: Known::after(known_after),
         }
     }
 
     /// Looks for what is too low.
-    pub(super) fn mirrored() -> Self {
-        Self { sign: -1.0, ..Self::new() }
+    pub(super) fn mirrored(known_after: u64) -> Self {
+        Self { sign: -1.0, ..Self::new(known_after) }
     }
 
-    /// Forgets all but what kind of numbers these are.
+    /// Forgets all but what kind of numbers these are, and what was survived.
     pub(super) fn restart(&mut self) {
         let Self { sign, logarithmic, whole, .. } = *self;
-        *self = Self { sign, logarithmic, whole, ..Self::new() };
+        let (spikes, rises) = (self.spikes.clone(), self.rises.clone());
+        *self = Self { sign, logarithmic, whole, spikes, rises, ..Self::new(0) };
     }
 
     /// How many values were learned.
@@ -115,6 +133,16 @@ impl Level {
     /// The best level so far, in the series' own unit.
     pub(super) fn best(&self) -> f64 {
         self.back(self.best)
+    }
+
+    /// The mean of the last few values, in the series' own unit.
+    pub(super) fn late(&self) -> f64 {
+        self.back(self.fast)
+    }
+
+    /// The mean of the last fifty, in the series' own unit.
+    pub(super) fn slow(&self) -> f64 {
+        self.back(self.slow)
     }
 
     /// The end of the expected range, this many standard deviations out.
@@ -134,12 +162,17 @@ impl Level {
         // Of counts, zero is one less than one; by logarithm it would be the deepest of dips.
         let counts = self.sign < 0.0 && self.whole && self.seen == 0;
         // Nothing has no logarithm, and one that stands there would never be learned.
-        self.zeros += u32::from(self.logarithmic && self.seen == 0 && value == 0.0);
+        let zero = self.logarithmic && self.seen == 0 && value == 0.0;
+        self.zeros = self.zeros.saturating_add(u32::from(zero));
         if self.logarithmic && (value < 0.0 || counts || self.zeros >= ZEROS) {
             self.logarithmic = false;
+            // Logarithms of what was survived mean nothing here.
+            self.spikes.forget();
+            self.rises.forget();
             self.restart();
         }
         self.placed = self.place(value);
+        self.before = (self.fast, self.sum);
         if self.seen == 0 {
             return None;
         }
@@ -161,8 +194,38 @@ impl Level {
         })
     }
 
+    /// Whether the value looked at last, if it is a spike, is news. One of a known kind leaves no
+    /// trace; but those right after it do in sum and quick level, which tell a level that has
+    /// shifted.
+    pub(super) fn spike_is_news(&mut self, spike: bool) -> bool {
+        let at = spike.then(|| within(self.placed, -LARGEST, LARGEST));
+        let news = self.spikes.is_news(at, self.mean);
+        let row = self.known;
+        self.known = spike && !news;
+        self.passed_over = self.known && !row;
+        if self.passed_over {
+            (self.fast, self.sum) = self.before;
+        }
+        news
+    }
+
+    /// Whether a quick level above the best one is news.
+    pub(super) fn rise_is_news(&mut self, risen: bool) -> bool {
+        let risen = risen && !self.passed_over;
+        self.rises.is_news(risen.then_some(self.fast), self.best)
+    }
+
+    /// Whether a quick level above the slow one is news.
+    pub(super) fn turn_is_news(&mut self, turned: bool) -> bool {
+        let turned = turned && !self.passed_over;
+        self.rises.is_news(turned.then_some(self.fast), self.slow)
+    }
+
     /// Learns the value that was looked at last.
     pub(super) fn learn(&mut self) {
+        if self.known {
+            return;
+        }
         let at = self.placed;
         if self.seen == 0 {
             if at.is_finite() {
@@ -180,7 +243,7 @@ impl Level {
         self.variance += (off * off - self.variance) / span(self.seen, SLOW_SPAN);
         self.top = at.max(self.top - (self.top - self.mean) / FADE);
         self.slow += (at - self.slow) / span(self.seen, SLOW_SPAN);
-        self.seen += 1;
+        self.seen = self.seen.saturating_add(1);
         if self.seen >= SETTLED {
             self.best = self.slow.min(self.best + BEST_FADE * self.scatter() / 10.0);
         }
@@ -190,6 +253,20 @@ impl Level {
     pub(super) fn calm(&mut self) {
         self.sum = 0.0;
         self.fast = self.slow;
+    }
+
+    pub(super) fn carry(&mut self, tape: &mut Tape) {
+        tape.flag(&mut self.logarithmic);
+        tape.flag(&mut self.whole);
+        tape.flag(&mut self.known);
+        tape.count(&mut self.zeros);
+        tape.integer(&mut self.seen);
+        let Self { mean, variance, top, slow, fast, best, sum, .. } = self;
+        for number in [mean, variance, top, slow, fast, best, sum] {
+            tape.number(number);
+        }
+        self.spikes.carry(tape);
+        self.rises.carry(tape);
     }
 
     fn scatter(&self) -> f64 {

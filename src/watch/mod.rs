@@ -1,6 +1,7 @@
 #![doc = include_str!("../../docs/WATCHES.md")]
 
 mod incident;
+mod known;
 mod level;
 mod model;
 mod recorder;

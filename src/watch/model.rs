@@ -6,6 +6,7 @@ use super::series::{SENSITIVITY, drift, is_drift, is_spike, spike, weighed};
 use super::terms::{RateJump, Stuck};
 use super::training::Step;
 use crate::anomaly::{Found, Kind, Severity};
+use crate::detect::Tape;
 
 /// A gradient norm scatters more than a loss, and a spike in it alone is often harmless.
 const GRADIENT_SENSITIVITY: f64 = 1.4 * SENSITIVITY;
@@ -17,6 +18,11 @@ const DIVERGED: f64 = 4.0;
 /// A gradient this small a part of the usual one is none.
 const VANISHED: f64 = 1e-3;
 const VANISHED_STEPS: u64 = 10;
+/// Steps in a row without a finite gradient norm that are no search for a loss scale: halving the
+/// largest that is in use, 2^32, comes to one in 32.
+const SKIPPED_STEPS: u64 = 40;
+/// A spike, a rise or a slow spell of a kind that was survived so often is no news.
+pub(super) const KNOWN_AFTER: u64 = 1;
 
 /// The series a training watch looks at, as indices of its gauges and names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,20 +58,28 @@ pub(super) struct Model {
     loss: Level,
     gradient: Level,
     vanished: u64,
+    /// Steps in a row whose gradient norm was not finite while the loss was.
+    skipped: u64,
+    /// One of them was NaN; and, once they were survived, NaN is known.
+    nan_norm: bool,
+    nan_known: bool,
     rate: RateJump,
     stuck: Stuck,
     incident: Incident,
 }
 
 impl Model {
-    pub(super) fn new(sensitivity: f64, warm_up: u64, stuck: u64) -> Self {
+    pub(super) fn new(sensitivity: f64, warm_up: u64, stuck: u64, peak: Option<f64>) -> Self {
         Self {
             sensitivity,
             warm_up,
-            loss: Level::new(),
-            gradient: Level::new(),
+            loss: Level::new(KNOWN_AFTER),
+            gradient: Level::new(KNOWN_AFTER),
             vanished: 0,
-            rate: RateJump::default(),
+            skipped: 0,
+            nan_norm: false,
+            nan_known: false,
+            rate: RateJump::new(peak),
             stuck: Stuck::new(stuck),
             incident: Incident::default(),
         }
@@ -76,7 +90,7 @@ impl Model {
         let finding = self.judge(step);
         if finding.is_none() {
             self.loss.learn();
-            if step.gradient_norm.is_some() {
+            if step.gradient_norm.is_some_and(f64::is_finite) {
                 self.gradient.learn();
             }
         }
@@ -110,7 +124,7 @@ impl Model {
     /// The worst that can be said of a step. All terms look at every step, since they remember.
     fn judge(&mut self, step: &Step) -> Option<Finding> {
         let stuck = self.stuck.judge(step.loss).map(|found| (Of::Loss, step.loss, found));
-        let not_finite = not_finite(step);
+        let not_finite = self.not_finite(step);
         let jump = step.learning_rate.filter(|rate| rate.is_finite()).and_then(|rate| {
             let found = self.rate.judge(rate)?;
             Some((Of::Rate, rate, found))
@@ -132,14 +146,15 @@ impl Model {
         not_finite.or(diverged).or(jump).or(loss).or(gradient).or(stuck)
     }
 
-    fn judge_loss(&self, look: &Look) -> Option<Found> {
-        let risen = is_drift(look, self.sensitivity);
+    fn judge_loss(&mut self, look: &Look) -> Option<Found> {
+        let spiked = self.loss.spike_is_news(is_spike(look, self.sensitivity));
+        let risen = self.loss.rise_is_news(is_drift(look, self.sensitivity));
         if risen && look.rise >= DIVERGED.ln() {
             let found = drift(&self.loss, look, self.sensitivity);
             let found = weighed(found, look.rise.exp() / DIVERGED, self.loss.seen());
             return Some(Found { kind: Kind::Divergence, severity: Severity::Critical, ..found });
         }
-        if is_spike(look, self.sensitivity) {
+        if spiked {
             return Some(spike(&self.loss, look, self.sensitivity));
         }
         risen.then(|| drift(&self.loss, look, self.sensitivity))
@@ -147,14 +162,18 @@ impl Model {
 
     fn judge_gradient(&mut self, look: &Look, norm: f64) -> Option<Found> {
         let usual = self.gradient.usual();
-        self.vanished = if norm < VANISHED * usual { self.vanished + 1 } else { 0 };
+        self.vanished = if norm < VANISHED * usual { self.vanished.saturating_add(1) } else { 0 };
         let scale = self.sensitivity / SENSITIVITY;
-        if is_spike(look, GRADIENT_SENSITIVITY * scale) {
+        let spiked = is_spike(look, GRADIENT_SENSITIVITY * scale);
+        let spiked = self.gradient.spike_is_news(spiked);
+        let turned = self.gradient.turn_is_news(look.turn >= GRADIENT_TURN * scale);
+        if spiked {
             return Some(spike(&self.gradient, look, GRADIENT_SENSITIVITY * scale));
         }
-        if look.turn >= GRADIENT_TURN * scale {
+        if turned {
+            let usual = self.gradient.slow();
             let found = drift(&self.gradient, look, self.sensitivity);
-            let found = Found { usual, ..found };
+            let found = Found { usual, high: usual, ..found };
             return Some(weighed(found, look.turn / GRADIENT_TURN, self.gradient.seen()));
         }
         (self.vanished >= VANISHED_STEPS).then(|| Found {
@@ -164,17 +183,40 @@ impl Model {
             ..Found::certain(Kind::Vanished, Severity::Warning)
         })
     }
-}
 
-fn not_finite(step: &Step) -> Option<Finding> {
-    let values = [
-        (Of::Loss, Some(step.loss)),
-        (Of::Gradient, step.gradient_norm),
-        (Of::Rate, step.learning_rate),
-    ];
-    let (of, value) = values
-        .into_iter()
-        .filter_map(|(of, value)| Some((of, value?)))
-        .find(|(_, value)| !value.is_finite())?;
-    Some((of, value, Found::certain(Kind::NotFinite, Severity::Critical)))
+    /// A loss that is no number is told at once, and so is the learning rate. An infinite gradient
+    /// norm beside a finite loss is what a dynamic loss scale brings about and then skips: if
+    /// nothing skipped it, the next loss tells. So it is told when it stays; NaN, which overflow
+    /// alone rarely makes, the first time too.
+    fn not_finite(&mut self, step: &Step) -> Option<Finding> {
+        let found = Found::certain(Kind::NotFinite, Severity::Critical);
+        if !step.loss.is_finite() {
+            return Some((Of::Loss, step.loss, found));
+        }
+        if let Some(rate) = step.learning_rate.filter(|rate| !rate.is_finite()) {
+            return Some((Of::Rate, rate, found));
+        }
+        let norm = step.gradient_norm?;
+        if norm.is_finite() {
+            self.nan_known |= self.nan_norm;
+            (self.skipped, self.nan_norm) = (0, false);
+            return None;
+        }
+        self.skipped = self.skipped.saturating_add(1);
+        self.nan_norm |= norm.is_nan();
+        let told = norm.is_nan() && !self.nan_known || self.skipped >= SKIPPED_STEPS;
+        told.then_some((Of::Gradient, norm, Found { steps: self.skipped, ..found }))
+    }
+
+    pub(super) fn carry(&mut self, tape: &mut Tape) {
+        self.loss.carry(tape);
+        self.gradient.carry(tape);
+        tape.integer(&mut self.vanished);
+        tape.integer(&mut self.skipped);
+        tape.flag(&mut self.nan_norm);
+        tape.flag(&mut self.nan_known);
+        self.rate.carry(tape);
+        self.stuck.carry(tape);
+        self.incident.carry(tape);
+    }
 }

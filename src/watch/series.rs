@@ -9,6 +9,8 @@ use super::level::{Level, Look};
 use super::recorder::Recorder;
 use super::terms::{Plateau, Stuck};
 use crate::anomaly::{Anomaly, Found, Kind, Severity};
+use crate::detect::{State, Tape};
+use crate::error::Error;
 use crate::instrument::Gauge;
 use crate::registry::Registry;
 
@@ -19,8 +21,16 @@ pub(super) const WARM_UP: u64 = 50;
 /// How far a spike must lie beyond the highest of late, in standard deviations, per unit of
 /// sensitivity.
 const BEYOND: f64 = 2.0 / SENSITIVITY;
-/// The cumulative sum that makes a drift, per unit of sensitivity.
+/// The cumulative sum that makes a drift, per unit of sensitivity; and how far the quick level
+/// must still lie above the best, since the sum takes its time to forget.
 const DRIFT: f64 = 10.0 / SENSITIVITY;
+const STILL: f64 = 0.005;
+/// A spike, dip or drift of a kind that was survived so often is no news. In training once is
+/// enough, where a spike that stays is a drift a few steps later; here nobody may look for drifts.
+const KNOWN_AFTER: u64 = 3;
+
+/// The name of a saved watch.
+const STATE: &str = "watch";
 
 /// What a watch looks for; from [`nissa::watch`](fn@crate::watch).
 #[derive(Clone, Debug)]
@@ -39,7 +49,7 @@ impl WatchBuilder {
             spikes: false,
             drift: false,
             not_finite: false,
-            up: Level::new(),
+            up: Level::new(KNOWN_AFTER),
             down: None,
             stuck: None,
             plateau: None,
@@ -61,7 +71,7 @@ impl WatchBuilder {
 
     /// One value far below what came before it: a warning.
     pub fn dips(mut self) -> Self {
-        self.terms.down = Some(Level::mirrored());
+        self.terms.down = Some(Level::mirrored(KNOWN_AFTER));
         self
     }
 
@@ -192,7 +202,7 @@ impl Watch {
         let value = value.into_f64();
         self.gauge.set(value);
         let step = self.step;
-        self.step += 1;
+        self.step = step.saturating_add(1);
         let found = self.terms.judge(value);
         self.out = if found.is_some() { self.out.saturating_add(1) } else { 0 };
         let held = found.filter(|found| {
@@ -218,7 +228,7 @@ impl Watch {
             step,
             value,
             action: action.clone(),
-            found,
+            found: found.of(value),
         })?;
         self.recorder.report(&anomaly);
         Some(anomaly)
@@ -231,6 +241,52 @@ impl Watch {
         self.out = 0;
         self.terms.up.calm();
         self.terms.down.iter_mut().for_each(Level::calm);
+    }
+
+    /// All that was learned, and the step: a few hundred bytes, to be kept beside a checkpoint.
+    ///
+    /// ```
+    /// let registry = nissa::Registry::new();
+    /// let build = || nissa::watch("loss").spikes().registry(&registry).build();
+    /// let mut before = build();
+    /// for step in 0..100 {
+    ///     before.observe(2.0 + 0.1 * f64::from(step % 7));
+    /// }
+    /// let text = serde_json::to_string(&before.save()).unwrap();
+    ///
+    /// // The program starts again.
+    /// let mut after = build();
+    /// after.restore(&serde_json::from_str(&text).unwrap())?;
+    /// let anomaly = after.observe(70.0).unwrap();
+    /// assert_eq!(anomaly.step(), 100);
+    /// # Ok::<(), nissa::Error>(())
+    /// ```
+    pub fn save(&self) -> State {
+        let mut tape = Tape::writing();
+        self.clone().carry(&mut tape);
+        tape.into_state(STATE)
+    }
+
+    /// Goes on from what a watch of the same terms had learned, at its step.
+    ///
+    /// # Errors
+    ///
+    /// If the state is of something else, of a watch with other terms, or of another version of
+    /// this crate's format ([`Error::is_state`]). The watch is left as it was.
+    pub fn restore(&mut self, state: &State) -> Result<(), Error> {
+        let mut trial = self.clone();
+        let mut tape = Tape::reading(state, STATE)?;
+        trial.carry(&mut tape);
+        tape.finish()?;
+        *self = trial;
+        Ok(())
+    }
+
+    fn carry(&mut self, tape: &mut Tape) {
+        tape.integer(&mut self.step);
+        tape.count(&mut self.out);
+        self.terms.carry(tape);
+        self.incident.carry(tape);
     }
 
     /// Whether enough was seen for spikes, dips and drifts to be reported.
@@ -303,14 +359,26 @@ impl Terms {
         if self.up.seen() < self.warm_up {
             return None;
         }
-        if self.spikes && is_spike(&look, self.sensitivity) {
-            return Some(spike(&self.up, &look, self.sensitivity));
+        let sensitivity = self.sensitivity;
+        let spiked = self.spikes && self.up.spike_is_news(is_spike(&look, sensitivity));
+        let risen = self.drift && self.up.rise_is_news(is_drift(&look, sensitivity));
+        let down = self.down.as_mut().zip(fall);
+        let fallen = down.and_then(|(down, fall)| {
+            let news = down.spike_is_news(is_spike(&fall, sensitivity));
+            news.then(|| dip(down, &fall, sensitivity))
+        });
+        if spiked {
+            return Some(spike(&self.up, &look, sensitivity));
         }
-        if self.drift && is_drift(&look, self.sensitivity) {
-            return Some(drift(&self.up, &look, self.sensitivity));
-        }
-        let (down, fall) = (self.down.as_ref()?, fall?);
-        is_spike(&fall, self.sensitivity).then(|| dip(down, &fall, self.sensitivity))
+        let drift = risen.then(|| drift(&self.up, &look, sensitivity));
+        drift.or(fallen)
+    }
+
+    fn carry(&mut self, tape: &mut Tape) {
+        self.up.carry(tape);
+        self.down.iter_mut().for_each(|down| down.carry(tape));
+        self.stuck.iter_mut().for_each(|stuck| stuck.carry(tape));
+        self.plateau.iter_mut().for_each(|plateau| plateau.carry(tape));
     }
 
     fn restart(&mut self) {
@@ -324,7 +392,7 @@ pub(super) fn is_spike(look: &Look, sensitivity: f64) -> bool {
 }
 
 pub(super) fn is_drift(look: &Look, sensitivity: f64) -> bool {
-    look.sum >= DRIFT * sensitivity
+    look.sum >= DRIFT * sensitivity && look.rise >= STILL
 }
 
 pub(super) fn spike(level: &Level, look: &Look, sensitivity: f64) -> Found {
@@ -334,8 +402,8 @@ pub(super) fn spike(level: &Level, look: &Look, sensitivity: f64) -> Found {
 }
 
 pub(super) fn drift(level: &Level, look: &Look, sensitivity: f64) -> Found {
-    let high = level.limit(sensitivity);
-    let learned = Found { usual: level.best(), high, ..certain(Kind::Drift) };
+    let (usual, late) = (level.best(), level.late());
+    let learned = Found { usual, late, high: usual, ..certain(Kind::Drift) };
     weighed(learned, look.sum / (DRIFT * sensitivity), level.seen())
 }
 

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use super::incident::{Incident, Turn};
-use super::model::{Model, Of, advice};
+use super::model::{KNOWN_AFTER, Model, Of, advice};
 use super::recorder::Recorder;
 use super::series::{SENSITIVITY, WARM_UP};
 use super::terms::{Plateau, Slowdown};
 use crate::anomaly::Anomaly;
+use crate::detect::{State, Tape};
+use crate::error::Error;
 use crate::instrument::{Counter, Gauge, Histogram};
 use crate::registry::Registry;
+
+/// The name of a saved watch.
+const STATE: &str = "training";
 
 /// What one step of training came to; only the loss is needed.
 ///
@@ -77,6 +82,7 @@ pub struct TrainingBuilder {
     warm_up: u64,
     plateau: u64,
     stuck: u64,
+    peak: Option<f64>,
 }
 
 impl Default for TrainingBuilder {
@@ -88,6 +94,7 @@ impl Default for TrainingBuilder {
             warm_up: WARM_UP,
             plateau: 500,
             stuck: 50,
+            peak: None,
         }
     }
 }
@@ -130,6 +137,14 @@ impl TrainingBuilder {
         self
     }
 
+    /// The highest learning rate that the schedule goes to. What stays below is never a jump, and
+    /// what goes above is one from the first step on. Without it a rate is told that jumps to more
+    /// than five times its highest, as the second stage of a warm-up may.
+    pub fn peak_learning_rate(mut self, rate: f64) -> Self {
+        self.peak = Some(rate);
+        self
+    }
+
     /// The watch. Registers its metrics.
     #[must_use]
     pub fn build(self) -> Training {
@@ -158,9 +173,9 @@ impl TrainingBuilder {
             seconds,
             names,
             step: 0,
-            model: Model::new(self.sensitivity, self.warm_up, self.stuck),
+            model: Model::new(self.sensitivity, self.warm_up, self.stuck, self.peak),
             plateau: Plateau::new(self.plateau),
-            pace: Slowdown::default(),
+            pace: Slowdown::new(KNOWN_AFTER),
             pace_incident: Incident::default(),
             recorder,
         }
@@ -191,7 +206,7 @@ impl Training {
     pub fn observe(&mut self, step: Step) -> Option<Anomaly> {
         self.record(&step);
         let at = self.step;
-        self.step += 1;
+        self.step = at.saturating_add(1);
         let model = self.model.turn(&step);
         // A step without samples, as an empty batch is one, says nothing of the pace.
         let pace = step.samples_per_second().filter(|rate| rate.is_normal()).and_then(|rate| {
@@ -219,7 +234,7 @@ impl Training {
             step: at,
             value,
             action: advice(of, found.kind).map(Into::into),
-            found,
+            found: found.of(value),
         };
         self.recorder.report(&anomaly);
         Some(anomaly)
@@ -232,6 +247,57 @@ impl Training {
         self.model.rearm();
         self.pace_incident.close();
         self.pace.calm();
+    }
+
+    /// All that was learned, and the step: about a kilobyte, to be kept beside the checkpoint of
+    /// the weights. The metrics are not part of it: counters begin anew, as Prometheus expects.
+    ///
+    /// ```
+    /// use nissa::watch::{Kind, Step};
+    ///
+    /// let registry = nissa::Registry::new();
+    /// let build = || nissa::watch::training().registry(&registry).build();
+    /// let mut before = build();
+    /// for step in 0..200 {
+    ///     before.observe(Step::new(2.0 / (1.0 + 0.1 * step as f64)).learning_rate(0.1));
+    /// }
+    /// let text = serde_json::to_string(&before.save()).unwrap();
+    ///
+    /// // The run was stopped, and goes on from the checkpoint of step 200.
+    /// let mut after = build();
+    /// after.restore(&serde_json::from_str(&text).unwrap())?;
+    /// assert!(after.is_ready());
+    /// let anomaly = after.observe(Step::new(0.1).learning_rate(3.0)).unwrap();
+    /// assert_eq!((anomaly.kind(), anomaly.step()), (Kind::RateJump, 200));
+    /// # Ok::<(), nissa::Error>(())
+    /// ```
+    pub fn save(&self) -> State {
+        let mut tape = Tape::writing();
+        self.clone().carry(&mut tape);
+        tape.into_state(STATE)
+    }
+
+    /// Goes on from what another watch over training had learned, at its step.
+    ///
+    /// # Errors
+    ///
+    /// If the state is of something else, or of another version of this crate's format
+    /// ([`Error::is_state`]). The watch is left as it was.
+    pub fn restore(&mut self, state: &State) -> Result<(), Error> {
+        let mut trial = self.clone();
+        let mut tape = Tape::reading(state, STATE)?;
+        trial.carry(&mut tape);
+        tape.finish()?;
+        *self = trial;
+        Ok(())
+    }
+
+    fn carry(&mut self, tape: &mut Tape) {
+        tape.integer(&mut self.step);
+        self.model.carry(tape);
+        self.plateau.carry(tape);
+        self.pace.carry(tape);
+        self.pace_incident.carry(tape);
     }
 
     /// Whether enough was seen for spikes and drifts to be reported.
