@@ -7,17 +7,17 @@ use std::{fs, io};
 
 /// One measured value.
 #[derive(Debug)]
-pub struct Row {
-    pub case: String,
-    pub system: String,
-    pub threads: usize,
-    pub value: f64,
-    pub unit: &'static str,
+pub(crate) struct Row {
+    pub(crate) case: String,
+    pub(crate) system: String,
+    pub(crate) threads: usize,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
 }
 
 impl Row {
     /// Measured on one thread.
-    pub fn new(
+    pub(crate) fn new(
         case: impl Into<String>,
         system: impl Into<String>,
         value: f64,
@@ -26,13 +26,13 @@ impl Row {
         Self { case: case.into(), system: system.into(), threads: 1, value, unit }
     }
 
-    pub fn threads(self, threads: usize) -> Self {
+    pub(crate) fn threads(self, threads: usize) -> Self {
         Self { threads, ..self }
     }
 }
 
 /// One line a row.
-pub fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     println!("{:<36}{:<16}{:>12} unit", "case", "system", "value");
     for Row { case, system, value, unit, .. } in rows {
         println!("{case:<36}{system:<16}{value:>12.2} {unit}");
@@ -40,7 +40,7 @@ pub fn print(rows: &[Row]) {
 }
 
 /// Writes a list of objects, and says where. Names are plain identifiers, so nothing needs escaping.
-pub fn write(path: &str, rows: impl IntoIterator<Item = Row>) {
+pub(crate) fn write(path: &str, rows: impl IntoIterator<Item = Row>) {
     let object = |row: Row| {
         let Row { case, system, threads, value, unit } = row;
         format!(
@@ -57,7 +57,7 @@ pub fn write(path: &str, rows: impl IntoIterator<Item = Row>) {
 }
 
 /// Three digits or all of them before the point, whichever is more; at most so many after it.
-pub fn short(value: f64, most: usize) -> String {
+pub(crate) fn short(value: f64, most: usize) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 1,
