@@ -24,17 +24,23 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str, &str); 16] = files![
+const FILES: [(&str, &str, &str); 22] = files![
     "/" HTML "index.html",
     "/page/app.js" SCRIPT "app.js",
     "/page/card.js" SCRIPT "card.js",
     "/page/data.js" SCRIPT "data.js",
     "/page/dom.js" SCRIPT "dom.js",
+    "/page/export.js" SCRIPT "export.js",
+    "/page/filters.js" SCRIPT "filters.js",
     "/page/format.js" SCRIPT "format.js",
+    "/page/heat.js" SCRIPT "heat.js",
+    "/page/lines.js" SCRIPT "lines.js",
     "/page/noticed.js" SCRIPT "noticed.js",
     "/page/plot.js" SCRIPT "plot.js",
     "/page/search.js" SCRIPT "search.js",
     "/page/state.js" SCRIPT "state.js",
+    "/page/tiles.js" SCRIPT "tiles.js",
+    "/page/units.js" SCRIPT "units.js",
     "/page/view_anomalies.js" SCRIPT "view_anomalies.js",
     "/page/view_metrics.js" SCRIPT "view_metrics.js",
     "/page/view_overview.js" SCRIPT "view_overview.js",

@@ -30,6 +30,11 @@ await scenario(async (browser) => {
     return (performance.now() - start) / 10;
   });
   figure("one search of 5,000 series in the page", `${cost.toFixed(1)} ms`);
+  await page.fill("#search", "broad");
+  await until(page, "of 500 lines those are drawn that are largest", () => /place=room 499/.test(document.querySelector('article[aria-label="broad"] .legend')?.textContent));
+  check("and it says how many there are", /and 49\d more/.test(await page.textContent('article[aria-label="broad"] .legend')), await page.textContent('article[aria-label="broad"] .legend'));
+  await page.fill("#search", 'broad place="room 7"');
+  await until(page, "any of the 500 can be found", () => document.querySelector('article[aria-label="broad"] .legend')?.textContent === "place=room 77");
   await page.fill("#search", "");
   await until(page, "everything again", () => document.querySelectorAll("main article").length >= 60);
 

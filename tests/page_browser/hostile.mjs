@@ -1,12 +1,12 @@
 // Names and values that would do harm if anything took them for markup, script or a formula.
 
 import { readFile } from "node:fs/promises";
-import { check, live, noComplaints, open, plotted, scenario, shot, tick, until } from "./lib.mjs";
+import { check, live, noComplaints, open, plotted, scenario, shot, tick, until, wider } from "./lib.mjs";
 
 await scenario(async (browser) => {
   const page = await open(browser);
   await live(page);
-  await plotted(page, "calm");
+  await until(page, "plots are there", () => document.querySelector("article canvas") !== null);
   const sound = async (where) => {
     const found = await page.evaluate(() => ({
       harmed: window.harmed,
@@ -21,11 +21,28 @@ await scenario(async (browser) => {
   await plotted(page, "harm");
   check("a value is shown as it is", (await page.textContent("main")).includes('<img src=x onerror="window.harmed=1">'));
   await page.hover('article[aria-label="harm"] .u-over');
-  await page.waitForTimeout(200);
+  await until(page, "a tooltip", () => document.querySelector('article[aria-label="harm"] .tip').style.display === "block");
   await sound("cards, legends and the tooltip");
   await shot(page, "hostile-dark");
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  check("a name of 20,000 letters does not stretch the page", wide <= 0, wide);
+  for (const query of ["constructor=a", "__proto__=x", "hasOwnProperty=", "!=", "=", '"', '""="', "constructor!=a"]) {
+    await page.fill("#search", query);
+    await until(page, `a search for ${query} does no harm`, (query) => location.hash.includes(`q=${new URLSearchParams({ q: query }).toString().slice(2)}`), query);
+  }
+  // Selectors may not be as long as names are.
+  for (const [query, name] of [["xxxx", "x"], ["/\"{50}/", '"'], ["\u{1f525}\u{1f525}", "\u{1f525}"]]) {
+    await page.fill("#search", query);
+    const start = name.repeat(40);
+    await until(page, `a name of a kilobyte of ${name} is plotted`, (start) => [...document.querySelectorAll("article")].some((card) => card.getAttribute("aria-label").startsWith(start) && card.querySelector("canvas")), start);
+  }
+  check("and does not stretch the page", (await wider(page)) <= 0, await wider(page));
+  for (const name of ["__proto__", "constructor", "toString", "\u{1f525}.*(", "\u202eeman"]) {
+    await page.fill("#search", `name="${name}"`);
+    await plotted(page, name, `a metric called ${JSON.stringify(name)} is plotted`);
+  }
+  await page.fill("#search", "harm value=xxxxx");
+  await until(page, "a value of 20,000 letters can be found", () => document.querySelector('article[aria-label="harm"] canvas') && document.querySelectorAll('article[aria-label="harm"] .legend button').length <= 1);
+  await page.fill("#search", "harm");
+  await until(page, "all of them again", () => document.querySelectorAll('article[aria-label="harm"] .legend button').length > 5);
 
   const card = 'article[aria-label="harm"]';
   await page.hover(card);

@@ -34,12 +34,12 @@ export async function until(page, what, read, argument) {
   }
 }
 
-// A tick that the page has taken: its live figures are drawn after this.
+// Ticks that the page has taken: its live figures are drawn after this.
 export async function tick(page, count = 1) {
-  for (let done = 0; done < count; done++) {
-    await ask("tick 1");
-    await page.waitForTimeout(30);
-  }
+  let told = 0;
+  for (let done = 0; done < count; done++) told = Number(await ask("tick 1"));
+  const taken = async (told) => (await import("./page/data.js")).connection().at >= told - 0.01;
+  await page.waitForFunction(taken, told, { timeout: SOON, polling: 20 }).catch((error) => check("the page takes a tick", false, error.message));
 }
 
 export const shot = (page, name) => page.screenshot({ path: `${shots}/${name}.png` });
@@ -62,12 +62,53 @@ export async function open(browser, address = "", options = {}) {
 // A page is live with the first tick that it takes.
 export async function live(page, what = "the page is live") {
   const deadline = Date.now() + SOON;
-  const state = () => page.evaluate(() => document.querySelector("#live").dataset.state);
-  while ((await state()) !== "live" && Date.now() < deadline) {
+  const state = () => document.querySelector("#live").dataset.state === "live";
+  let is = false;
+  while (!is && Date.now() < deadline) {
     await ask("tick 1");
-    await page.waitForTimeout(200);
+    is = await page.waitForFunction(state, undefined, { timeout: 1000, polling: 20 }).then(() => true, () => false);
   }
-  check(what, (await state()) === "live", await state());
+  check(what, is, await page.evaluate(() => document.querySelector("#live").dataset.state));
+}
+
+// How far the page is wider than its window.
+export const wider = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+// The least contrast of any text and what lies behind it, as WCAG counts it.
+export async function readable(page, what) {
+  const worst = await page.evaluate(contrast);
+  check(what, worst.ratio >= 4.5, worst);
+}
+
+function contrast() {
+  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const parsed = (color) => {
+    probe.clearRect(0, 0, 1, 1);
+    probe.fillStyle = color;
+    probe.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = probe.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = ([r, g, b, a], ground) => [r, g, b].map((one, at) => one * a + ground[at] * (1 - a));
+  const behind = (element) => {
+    const own = element ? parsed(getComputedStyle(element).backgroundColor) : [255, 255, 255, 1];
+    return own[3] === 1 || !element ? own.slice(0, 3) : over(own, behind(element.parentElement));
+  };
+  const light = (color) => {
+    const [r, g, b] = color.map((one) => one / 255).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const written = [...document.querySelectorAll("body *")].filter(
+    (one) => one.checkVisibility() && !one.closest(":disabled, option, noscript, .sr, .skip") && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()),
+  );
+  let worst = { ratio: 21 };
+  for (const element of written) {
+    const ground = behind(element);
+    const [a, b] = [light(over(parsed(getComputedStyle(element).color), ground)), light(ground)].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < worst.ratio) worst = { ratio, text: element.textContent.trim().slice(0, 60), of: element.outerHTML.slice(0, 100) };
+  }
+  return worst;
 }
 
 export const plotted = (page, name, what = `${name} is plotted`) =>

@@ -20,6 +20,7 @@ pub(crate) struct Program {
     monitor: Option<Monitor>,
     address: SocketAddr,
     step: Step,
+    began: Duration,
     ticks: u64,
 }
 
@@ -32,7 +33,7 @@ impl Program {
         Self::new(serve)
     }
 
-    /// So many series in families of ten.
+    /// So many series in families of ten, and one family of 500.
     pub(crate) fn crowd(series: u64) -> Self {
         let program = Self::new(|registry, at| {
             registry.gauge("measured_0000", &[("place", "0")]).set(at as f64);
@@ -40,6 +41,10 @@ impl Program {
         for index in 0..series {
             let (name, place) = (format!("measured_{:04}", index / 10), (index % 10).to_string());
             program.registry.gauge(&name, &[("place", &place)]).set(index as f64);
+        }
+        for index in 0..500 {
+            let place = format!("room {index}");
+            program.registry.gauge("broad", &[("place", &place)]).set(index as f64);
         }
         program
     }
@@ -58,6 +63,7 @@ impl Program {
             "=HYPERLINK(\"http://example.com\")",
             "__proto__",
             "\u{202e}desrever",
+            "two\nlines\tand \u{1f525}",
             &long,
         ];
         for (index, value) in values.into_iter().enumerate() {
@@ -67,7 +73,13 @@ impl Program {
             program.registry.gauge(&name, &[]).set(1);
             program.registry.describe_gauge(&name, None, value);
         }
-        program.registry.gauge(&long, &[]).set(1);
+        // As long as names may be.
+        for letter in ["x", "\"", "\u{1f525}"] {
+            program.registry.gauge(&letter.repeat(1024 / letter.len()), &[]).set(1);
+        }
+        for name in ["__proto__", "constructor", "toString", "\u{1f525}.*(", "\u{202e}eman"] {
+            program.registry.gauge(name, &[("name", name)]).set(1);
+        }
         program.registry.describe_gauge(
             "calm",
             Some(Unit::Count),
@@ -79,7 +91,8 @@ impl Program {
     fn new(step: Step) -> Self {
         let clock = ManualClock::new();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        clock.set_unix(unix - Duration::from_secs(PAST));
+        let began = unix - Duration::from_secs(PAST);
+        clock.set_unix(began);
         let registry = Registry::new();
         describe(&registry);
         let mut program = Self {
@@ -88,6 +101,7 @@ impl Program {
             clock,
             registry,
             step,
+            began,
             ticks: 0,
         };
         program.start();
@@ -143,7 +157,8 @@ impl Program {
             ["start"] => self.start(),
             _ => panic!("asked for {words:?}"),
         }
-        self.ticks.to_string()
+        // The time of the last tick, which a page has taken once it shows figures of then.
+        (self.began + Duration::from_secs(self.ticks)).as_secs_f64().to_string()
     }
 }
 

@@ -1,6 +1,6 @@
 // A training run: it loads, moves at each tick, and marks what was noticed and done.
 
-import { ask, check, live, noComplaints, open, plotted, scenario, shot, tick, until } from "./lib.mjs";
+import { ask, check, live, noComplaints, open, plotted, readable, scenario, shot, tick, until } from "./lib.mjs";
 
 const readout = () => document.querySelector('article[aria-label="training_loss"] .readout').textContent;
 const picture = (page, name) => page.evaluate((name) => document.querySelector(`article[aria-label="${name}"] canvas`).toDataURL(), name);
@@ -24,13 +24,13 @@ await scenario(async (browser) => {
 
   await ask("set queue_depth 40");
   await tick(page, 3);
-  check("nothing fires yet", (await page.$$("#tabs .count")).length === 0);
+  check("nothing fires yet", (await page.$$("#tabs .count:not([hidden])")).length === 0);
   await page.evaluate(() => (location.hash = "view=metrics&q=queue_depth"));
   await plotted(page, "queue_depth");
   const calm = await picture(page, "queue_depth");
   await ask("set queue_depth 160");
   await tick(page, 2);
-  await until(page, "an anomaly is counted within two ticks", () => document.querySelector("#tabs .count")?.textContent === "1");
+  await until(page, "an anomaly is counted within two ticks", () => document.querySelector("#tabs .count:not([hidden])")?.textContent === "1");
   await until(page, "the health pill turns critical", () => document.querySelector("#health").dataset.status === "critical");
   check("the plot shows it", (await picture(page, "queue_depth")) !== calm);
   const marks = await page.evaluate(() => {
@@ -50,7 +50,7 @@ await scenario(async (browser) => {
   await until(page, "the anomalies view lists it with what to do", () => /queue_depth/.test(document.querySelector("main").textContent) && /add <b>workers<\/b>/.test(document.querySelector("main").textContent));
   await shot(page, "anomalies-dark");
   await page.click("#tabs >> text=Overview");
-  await until(page, "the overview says what fires", () => /queue_depth/.test(document.querySelector(".banner")?.textContent ?? ""));
+  await until(page, "the overview says what fires", () => /queue_depth/.test(document.querySelector("main .banner")?.textContent ?? ""));
 
   await ask("watch");
   await tick(page, 2);
@@ -63,12 +63,20 @@ await scenario(async (browser) => {
   await tick(page, 8);
   await shot(page, "training-dark");
   await page.press("body", "t");
-  await page.waitForTimeout(200);
   check("t switches to the light theme", (await page.evaluate(() => document.documentElement.dataset.theme)) === "light");
+  await readable(page, "what is written can be read (light)");
   await shot(page, "training-light");
+  await page.click("#tabs >> text=Anomalies");
+  await until(page, "the list of anomalies again", () => document.querySelectorAll("main tbody tr").length >= 2);
+  await readable(page, "the list too (light)");
+  await page.press("body", "t");
+  await readable(page, "and in the dark");
+  await page.click("#tabs >> text=Training");
+  await plotted(page, "training_loss", "back at the curves");
+  await readable(page, "what is written can be read (dark)");
 
   await ask("set queue_depth 20");
   await tick(page, 3);
-  await until(page, "what is over is not counted any more", () => !/queue_depth/.test(document.querySelector(".banner")?.textContent ?? "") && document.querySelector("#health").dataset.status !== "critical");
+  await until(page, "what is over is not counted any more", () => !/queue_depth/.test(document.querySelector("main .banner")?.textContent ?? "") && document.querySelector("#health").dataset.status !== "critical");
   noComplaints(page);
 });

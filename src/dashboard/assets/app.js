@@ -2,14 +2,14 @@
 
 import { redrawAll, redrawMarks, reloadAll, tickAll } from "./card.js";
 import * as data from "./data.js";
-import { el, fill } from "./dom.js";
+import { el, keep } from "./dom.js";
 import { span, time } from "./format.js";
 import * as noticed from "./noticed.js";
-import { COMPARES, link, onChange, RANGES, state, update } from "./state.js";
+import { COMPARES, link, live, onChange, RANGES, shift, state, stretch, update } from "./state.js";
 import { anomalies } from "./view_anomalies.js";
 import { metrics } from "./view_metrics.js";
 import { overview } from "./view_overview.js";
-import { training } from "./view_training.js";
+import { curves, training } from "./view_training.js";
 
 const VIEWS = { overview, training, metrics, anomalies };
 const TITLES = { overview: "Overview", training: "Training", metrics: "Metrics", anomalies: "Anomalies" };
@@ -22,50 +22,67 @@ function draw() {
     view?.close?.();
     view = { name: wanted, ...VIEWS[wanted]($("main")) };
   } else view.update?.();
-  document.title = `${TITLES[wanted]} · nissa`;
+  document.title = `${TITLES[wanted]} · ${location.host} · nissa`;
   header();
+}
+
+// A program that trains nothing has no view of it.
+function views() {
+  return Object.keys(TITLES).filter((name) => name !== "training" || view?.name === name || curves().length > 0);
 }
 
 function header() {
   const firing = noticed.firing().length;
-  const tabs = Object.entries(TITLES).map(([name, title]) =>
-    el(
-      "a",
-      { href: link({ view: name, focus: "" }), "aria-current": name === view?.name ? "page" : null },
-      title,
-      name === "anomalies" && firing ? el("span", { class: "count" }, String(firing)) : null,
-    ),
-  );
-  fill($("tabs"), tabs);
-  fill(
-    $("ranges"),
-    Object.keys(RANGES).map((range) =>
-      el("button", { type: "button", "aria-pressed": String(state().range === range), onclick: () => update({ range, to: "" }) }, range),
-    ),
-  );
-  fill($("compare"), Object.entries(COMPARES).map(([value, text]) => el("option", { value, selected: state().compare === value }, text)));
+  const tab = (name) => {
+    const make = () => el("a", {}, TITLES[name], el("span", { class: "count", hidden: true }));
+    const refresh = (one) => {
+      one.href = link({ view: name, focus: "" });
+      if (name === view?.name) one.setAttribute("aria-current", "page");
+      else one.removeAttribute("aria-current");
+      one.lastChild.textContent = name === "anomalies" && firing ? String(firing) : "";
+      one.lastChild.hidden = !one.lastChild.textContent;
+    };
+    return [name, make, refresh];
+  };
+  keep($("tabs"), views().map(tab));
+  const range = (name) => {
+    const make = () => el("button", { type: "button", onclick: () => update({ range: name, to: Object.hasOwn(RANGES, state().range) ? state().to : "" }) }, name);
+    return [name, make, (one) => one.setAttribute("aria-pressed", String(state().range === name))];
+  };
+  keep($("ranges"), Object.keys(RANGES).map(range));
+  keep($("compare"), Object.entries(COMPARES).map(([value, text]) => [value, () => el("option", { value }, text)]));
+  $("compare").value = state().compare;
   if (document.activeElement !== $("search")) $("search").value = state().q;
   $("pause").setAttribute("aria-pressed", String(Boolean(state().to)));
   $("pause").textContent = state().to ? "Go live" : "Pause";
+  $("later").disabled = !state().to;
   status();
 }
 
+const write = (element, text) => element.textContent !== text && (element.textContent = text);
+
 function status() {
-  const health = noticed.health();
-  $("health").dataset.status = health?.overall_status ?? "";
-  $("health").textContent = health ? health.overall_status : "";
   const { link: connection, at } = data.connection();
-  const mode = connection === "lost" ? "lost" : state().to ? "paused" : connection;
+  const gone = connection === "lost";
+  const health = gone ? null : noticed.health();
+  $("health").dataset.status = health?.overall_status ?? "";
+  write($("health"), health?.overall_status ?? "");
+  const mode = gone ? "lost" : state().to ? "paused" : connection;
   $("live").dataset.state = mode;
-  const words = { live: "live", polling: "polling", lost: "reconnecting…", paused: `paused at ${time(Number(state().to))}`, connecting: "connecting…" };
-  $("live").textContent = words[mode] ?? "";
+  const { from, to } = stretch(data.now(), noticed.since());
+  const words = { live: "live", polling: "polling", lost: "no answer", paused: `${time(from)} – ${time(to)}`, connecting: "connecting…" };
+  write($("live"), words[mode] ?? "");
   $("live").title = at ? `Last figures: ${time(at)}` : "";
+  $("lost").hidden = !gone;
+  document.body.classList.toggle("stale", gone);
+  write($("lost"), gone ? `${location.host} does not answer. ${at ? `What you see is from ${time(at)}. ` : ""}Trying again…` : "");
   const since = noticed.since();
-  $("reach").textContent = since ? `History reaches back ${span(data.now() - since)}` : "";
+  write($("reach"), since ? `${location.host} · history reaches back ${span(data.now() - since)}` : location.host);
 }
 
 function pause() {
-  update({ to: state().to ? "" : String(Math.round(data.now())) });
+  if (state().to) live();
+  else update({ to: data.now().toFixed(1) });
 }
 
 function theme(chosen) {
@@ -79,7 +96,8 @@ function theme(chosen) {
   const preferred = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
   const wanted = [chosen, state().theme, kept].find((one) => one === "light" || one === "dark") ?? preferred;
   document.documentElement.dataset.theme = wanted;
-  $("theme").textContent = wanted === "light" ? "☾" : "☀";
+  // Followed by what keeps phones from making a picture of it.
+  $("theme").textContent = wanted === "light" ? "☾\uFE0E" : "☀\uFE0E";
 }
 
 function toggleTheme() {
@@ -95,6 +113,8 @@ const KEYS = {
   t: toggleTheme,
   "[": () => step(-1),
   "]": () => step(1),
+  ArrowLeft: () => shift(-1, data.now()),
+  ArrowRight: () => state().to && shift(1, data.now()),
 };
 
 function step(by) {
@@ -104,14 +124,15 @@ function step(by) {
 }
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea, button, a");
   if (event.key === "Escape" && event.target === $("search")) {
     $("search").blur();
     return update({ q: "" }, true);
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || (typing && (event.key === " " || typing.tagName !== "A"))) return;
+  const field = event.target.closest("input, select, textarea");
+  const pressed = event.key === " " && event.target.closest("button, a");
+  if (field || pressed || event.ctrlKey || event.metaKey || event.altKey) return;
   const number = "1234".indexOf(event.key);
-  const act = number >= 0 ? () => update({ view: Object.keys(TITLES)[number], focus: "" }) : KEYS[event.key];
+  const act = number >= 0 ? () => views()[number] && update({ view: views()[number], focus: "" }) : KEYS[event.key];
   if (!act) return;
   event.preventDefault();
   act();
@@ -120,15 +141,18 @@ document.addEventListener("keydown", (event) => {
 let typed;
 $("search").addEventListener("input", () => {
   clearTimeout(typed);
-  typed = setTimeout(() => update({ q: $("search").value, view: state().view === "overview" ? "metrics" : state().view }, true), 120);
+  // Only metrics can be searched; the view that was left is a step back.
+  typed = setTimeout(() => update({ q: $("search").value, view: "metrics" }, state().view === "metrics"), 120);
 });
 $("compare").addEventListener("change", (event) => update({ compare: event.target.value }));
 $("pause").addEventListener("click", pause);
 $("theme").addEventListener("click", toggleTheme);
+$("earlier").addEventListener("click", KEYS.ArrowLeft);
+$("later").addEventListener("click", KEYS.ArrowRight);
 
 onChange((now, before) => {
   draw();
-  if (now.theme !== before.theme) theme();
+  if (now.theme !== before.theme) (theme(), redrawAll());
   if (now.range !== before.range || now.to !== before.to || now.compare !== before.compare) reloadAll();
   noticed.shown(now, before);
 });
@@ -149,6 +173,7 @@ noticed.onChange(() => {
   view?.alerts?.();
   redrawMarks();
 });
+matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => (theme(), redrawAll()));
 document.addEventListener("visibilitychange", () => !document.hidden && !state().to && reloadAll());
 
 theme();

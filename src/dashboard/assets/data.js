@@ -48,30 +48,69 @@ export async function get(path) {
   throw new Error(reason || `${answer.status} ${path}`);
 }
 
-// A family by what all of its lines have in common; what else the search left out is taken away here.
-function question(family, stretch, more) {
-  const [first, ...rest] = family.series;
-  const common = Object.entries(first?.labels ?? {}).filter(([name, value]) => /^[a-z_]\w*$/i.test(name) && value.length < 200 && rest.every(({ labels }) => labels[name] === value));
-  const match = `{${[["__name__", family.name], ...common].map(([name, value]) => `${name}=${quoted(value)}`).join()}}`;
-  if (new TextEncoder().encode(match).length > 4000) throw new Error("Its name is too long to ask for");
-  return new URLSearchParams({ match, limit: "200", from: stretch.from.toFixed(3), to: stretch.to.toFixed(3), ...more });
+// Lines that are asked for at once, of families that have more: those that are largest now.
+const MOST_LINES = 100;
+// A selector may have 4,096 bytes; in an address it is up to three times as long.
+const MOST_BYTES = 1500;
+const NAME_LETTERS = 200;
+
+const bytes = (text) => new TextEncoder().encode(text).length;
+const quoted = (text) => `"${text.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n")}"`;
+const literally = (text) => text.replace(/[\\^$.*+?()[\]{}|\-&~#]/g, "\\$&");
+
+// The lines of a family that are worth asking for.
+export function largest(family) {
+  if (family.series.length <= MOST_LINES) return family;
+  const size = (one) => Math.abs((family.kind === "counter" ? one.rate : one.value) ?? 0) || 0;
+  const sizes = new Map(family.series.map((one) => [one, size(one)]));
+  return { ...family, series: [...family.series].sort((a, b) => sizes.get(b) - sizes.get(a)).slice(0, MOST_LINES) };
 }
 
-const quoted = (text) => `"${text.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n")}"`;
+// A family by its name and by what tells its lines from others of the name; what else that finds is
+// taken away in `rows`. A name that is too long to be sent is asked for by how it begins.
+function selector(wanted) {
+  const begins = literally([...wanted.name].slice(0, NAME_LETTERS).join(""));
+  const name = bytes(wanted.name) <= 4 * NAME_LETTERS ? `__name__=${quoted(wanted.name)}` : `__name__=~${quoted(`${begins}(?s:.*)`)}`;
+  const all = families.find((one) => familyKey(one) === familyKey(wanted)) ?? wanted;
+  const values = ({ series }, label) => [...new Set(series.map(({ labels }) => (Object.hasOwn(labels, label) ? labels[label] : null)))];
+  const parts = [name];
+  let left = MOST_BYTES - bytes(name);
+  for (const label of Object.keys(wanted.series[0]?.labels ?? {})) {
+    const some = values(wanted, label);
+    if (!/^(?!__name__$)[a-z_]\w*$/i.test(label) || some.includes(null) || some.length === values(all, label).length) continue;
+    const part = some.length === 1 ? `${label}=${quoted(some[0])}` : `${label}=~${quoted(some.map(literally).join("|"))}`;
+    if (bytes(part) >= left) continue;
+    parts.push(part);
+    left -= bytes(part) + 1;
+  }
+  return `{${parts.join()}}`;
+}
 
-const step = (stretch, points) => String(Math.max(2 * interval, Math.ceil((stretch.to - stretch.from) / points)));
+function question(family, stretch, more) {
+  const all = families.find((one) => familyKey(one) === familyKey(family)) ?? family;
+  const limit = all.series.length > family.series.length || family.name.length > NAME_LETTERS ? "1000" : "200";
+  return new URLSearchParams({ match: selector(family), limit, from: stretch.from.toFixed(3), to: stretch.to.toFixed(3), ...more });
+}
+
+// What the machine tells is read once a second or so, whenever that is: over a step that is as short
+// a rate would jump between none and twice as much.
+const SLOW = /^(node|process|container|gpu)_/;
+const SLOW_SECONDS = 10;
+
+const shortest = (family, length) => Math.max(2 * interval, SLOW.test(family.name) ? Math.min(SLOW_SECONDS, length / 12) : 0);
+const step = (family, { from, to }, points) => String(Math.max(shortest(family, to - from), Math.ceil((to - from) / points)));
 
 // Lines over one row of times.
 export async function range(family, rate, stretch, points) {
   const answer = rate
-    ? await get(`api/rate?${question(family, stretch, { step: step(stretch, points) })}`)
+    ? await get(`api/rate?${question(family, stretch, { step: step(family, stretch, points) })}`)
     : await get(`api/samples?${question(family, stretch, { points: String(points) })}`);
   return rows(answer.series, family);
 }
 
 // Of one series several quantiles, of several series one.
 export async function quantiles(family, stretch, points, qs) {
-  const ask = (q) => get(`api/quantile?${question(family, stretch, { step: step(stretch, Math.min(points, 240)), q: String(q) })}`);
+  const ask = (q) => get(`api/quantile?${question(family, stretch, { step: step(family, stretch, Math.min(points, 240)), q: String(q) })}`);
   if (family.series.length > 1) return rows((await ask(0.9)).series, family);
   const answers = await Promise.all(qs.map(ask));
   const named = answers.flatMap((answer, index) => answer.series.map((one) => ({ ...one, title: `p${qs[index] * 100}` })));
@@ -80,7 +119,7 @@ export async function quantiles(family, stretch, points, qs) {
 
 function rows(series, family) {
   const wanted = new Set(family.series.map((one) => one.key));
-  const kept = series.filter((one) => wanted.has(key(one.labels)));
+  const kept = series.filter((one) => one.name === family.name && wanted.has(key(one.labels)));
   const times = [...new Set(kept.flatMap((one) => one.time))].sort((a, b) => a - b);
   const place = new Map(times.map((t, index) => [t, index]));
   const lines = kept.map((one) => {
@@ -93,10 +132,12 @@ function rows(series, family) {
 }
 
 export async function heatmap(family, stretch, points) {
-  const { series } = await get(`api/heatmap?${question(family, stretch, { step: step(stretch, points) })}`);
+  const { series } = await get(`api/heatmap?${question(family, stretch, { step: step(family, stretch, points) })}`);
   const columns = new Map();
   const bounds = new Set();
+  const wanted = new Set(family.series.map((one) => one.key));
   for (const one of series) {
+    if (one.name !== family.name || !wanted.has(key(one.labels))) continue;
     one.time.forEach((t, index) => {
       const column = columns.get(t) ?? new Map();
       columns.set(t, column);
@@ -124,28 +165,6 @@ export function live(family, labels, rate) {
   return rate ? one.rate : one.value;
 }
 
-// Figures that fit every program: how fast it works.
-export function headline() {
-  const wanted = [
-    ["process_cpu_seconds_total", "Process CPU", "cores", true],
-    ["process_resident_memory_bytes", "Process memory", "bytes", false],
-    ["gpu_utilization_ratio", "GPU", "ratio", false],
-    ["gpu_memory_used_bytes", "GPU memory", "bytes", false],
-  ];
-  return wanted.flatMap(([name, title, unit, rate]) => {
-    const family = families.find((one) => one.name === name);
-    if (!family) return [];
-    const value = family.series.reduce((sum, one) => sum + ((rate ? one.rate : one.value) ?? 0), 0);
-    const trail = (family.trail ??= []);
-    if (trail.at !== at) {
-      trail.push(value);
-      trail.at = at;
-      if (trail.length > 90) trail.shift();
-    }
-    return [{ title, value, unit: unit === "cores" ? "" : unit, rate: false, note: unit === "cores" ? "cores in use" : "", values: trail }];
-  });
-}
-
 function takeSeries(list) {
   version = list.v;
   sequence = list.n;
@@ -153,12 +172,11 @@ function takeSeries(list) {
   byIndex = [];
   const known = byKey;
   byKey = new Map();
-  const before = new Map(families.map((family) => [familyKey(family), family]));
   families = list.families.map((given) => {
-    const family = { name: given.name, kind: given.kind, unit: given.unit ?? "", help: given.help ?? "", series: [], trail: before.get(familyKey(given))?.trail };
+    const family = { name: given.name, kind: given.kind, unit: given.unit ?? "", help: given.help ?? "", series: [] };
     for (const [labels, ...values] of given.series) {
       const own = familyKey(family) + "\n" + key(labels);
-      const one = { ...known.get(own), labels, key: key(labels) };
+      const one = { ...known.get(own), labels, key: key(labels), pace: Math.max(SLOW.test(family.name) ? SLOW_SECONDS / 2 : 1, 0.9 * interval) };
       set(one, values, list.t);
       family.series.push(one);
       byIndex.push(one);
@@ -170,15 +188,14 @@ function takeSeries(list) {
   listeners.series.forEach((listener) => listener());
 }
 
-// A rate is taken over two ticks or a second or two, whichever is longer: what a counter is read from may
-// be asked less often than the program ticks.
+// A rate is taken over one or two paces of its series; before the first is over there is none.
 function set(one, values, time) {
   const value = number(values[0]);
   if (one.seen === undefined) Object.assign(one, { from: value, fromTime: time, mid: value, midTime: time });
   // A counter that began anew counts from 0.
   else if (value < one.value) Object.assign(one, { from: 0, fromTime: one.seen, mid: 0, midTime: one.seen });
-  if (time > one.fromTime) one.rate = (value - one.from) / (time - one.fromTime);
-  if (time - one.midTime >= Math.max(1, 0.9 * interval)) Object.assign(one, { from: one.mid, fromTime: one.midTime, mid: value, midTime: time });
+  if (time - one.fromTime >= 0.9 * one.pace) one.rate = (value - one.from) / (time - one.fromTime);
+  if (time - one.midTime >= one.pace) Object.assign(one, { from: one.mid, fromTime: one.midTime, mid: value, midTime: time });
   one.value = value;
   one.sum = number(values[1]);
   one.seen = time;

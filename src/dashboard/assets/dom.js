@@ -16,6 +16,24 @@ export function fill(element, ...children) {
   return element;
 }
 
+// Children by their keys, [key, make, refresh]: those that stay are kept, and with them the focus,
+// and a click that is half done.
+export function keep(element, wanted) {
+  const known = (element.kept ??= new Map());
+  const children = wanted.map(([key, make, refresh]) => {
+    const child = known.get(key) ?? make();
+    refresh?.(child);
+    return [key, child];
+  });
+  element.kept = new Map(children);
+  if (children.length !== element.children.length || children.some(([, child], at) => element.children[at] !== child)) fill(element, children.map(([, child]) => child));
+}
+
+// Breaks a long name after its underscores rather than anywhere.
+export function breakable(name) {
+  return name.slice(0, 300).split(/(?<=[_./:-])/).flatMap((part) => [part, el("wbr")]);
+}
+
 export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }

@@ -1,57 +1,42 @@
 // Numbers, times and label sets as people read them.
 
-const SI = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
-const IEC = [[2 ** 40, "TiB"], [2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]];
+import { scale } from "./units.js";
 
-function digits(value) {
+// So many digits that matter; very large and very small numbers as powers of ten.
+function digits(value, places) {
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-4)) return value.toExponential(2);
-  if (size >= 100) return value.toFixed(size >= 1000 || Number.isInteger(value) ? 0 : 1);
-  return String(Number(value.toPrecision(size >= 10 ? 4 : 3)));
+  if (size !== 0 && (size >= 1e15 || size < 1e-4)) return value.toExponential(places - 1).replace(/\.?0+e/, "e");
+  return size >= 10 ** (places - 1) ? String(Math.round(value)) : String(Number(value.toPrecision(places)));
 }
 
-function scaled(value, steps, unit) {
-  const step = steps.find(([factor]) => Math.abs(value) >= factor);
-  return step ? `${digits(value / step[0])} ${step[1]}${unit}` : `${digits(value)}${unit ? " " + unit : ""}`;
-}
-
-function seconds(value) {
-  const size = Math.abs(value);
-  if (size === 0) return "0 s";
-  if (size < 1e-6) return `${digits(value * 1e9)} ns`;
-  if (size < 1e-3) return `${digits(value * 1e6)} µs`;
-  if (size < 1) return `${digits(value * 1e3)} ms`;
-  if (size < 120) return `${digits(value)} s`;
-  if (size < 7200) return `${digits(value / 60)} min`;
-  if (size < 172800) return `${digits(value / 3600)} h`;
-  return `${digits(value / 86400)} d`;
-}
-
-// The unit is the described one, or what the name ends with.
-export function unitOf(family) {
-  if (family.unit && family.unit !== "count") return family.unit;
-  const name = family.name.replace(/_total$/, "");
-  const known = ["seconds", "bytes", "ratio", "celsius", "watts", "joules", "hertz"];
-  return known.find((unit) => name.endsWith("_" + unit)) ?? "";
-}
-
-export function number(value, unit = "", perSecond = false) {
+export function number(value, unit = "", perSecond = false, places = 3) {
   if (value === null || value === undefined) return "–";
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "+∞" : "−∞";
-  const tail = perSecond ? "/s" : "";
-  switch (unit) {
-    case "seconds": return perSecond ? `${digits(value)} s/s` : seconds(value);
-    case "milliseconds": return perSecond ? `${digits(value)} ms/s` : seconds(value / 1e3);
-    case "bytes": return scaled(value, IEC, "") .replace(/(\d)$/, "$1 B") + tail;
-    case "ratio": return `${digits(value * 100)} %${tail}`;
-    case "percent": return `${digits(value)} %${tail}`;
-    case "celsius": return `${digits(value)} °C`;
-    case "watts": return scaled(value, SI, "W");
-    case "joules": return perSecond ? scaled(value, SI, "W") : scaled(value, SI, "J");
-    case "hertz": return scaled(value, SI, "Hz");
-    default: return Math.abs(value) >= 1e4 && Math.abs(value) < 1e15 ? scaled(value, SI, "") + tail : digits(value) + tail;
-  }
+  if (unit === "unix" && Math.abs(value) < 1e11) return minute.format(value * 1000);
+  // 999.9 ms are a second.
+  const [factor, text] = value === 0 ? scale(1, unit, perSecond) : scale(Number(Math.abs(value).toPrecision(places)), unit, perSecond);
+  return digits(value / factor, places) + text;
+}
+
+// Under one axis all figures have one unit, and so many decimals as tell one from the next.
+export function axisNumbers(splits, unit, perSecond) {
+  if (unit === "unix") return splits.map((at) => number(at, unit));
+  const most = Math.max(...splits.map((at) => Math.abs(at ?? 0)));
+  const [factor, text] = scale(most || 1, unit, perSecond);
+  const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) / factor : most / factor;
+  let decimals = 0;
+  while (decimals < 6 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals += 1;
+  const plain = (at) => (decimals === 6 || Math.abs(at) >= 1e6 ? digits(at, 3) : at.toFixed(decimals));
+  return splits.map((at) => (at === 0 ? "0" : plain(at / factor) + text));
+}
+
+// Steps between the lines of an axis, round in the unit it is written in.
+export function axisSteps(most, unit, perSecond) {
+  const [factor] = scale(most || 1, unit, perSecond);
+  const steps = [];
+  for (let power = -12; power <= 18; power++) for (const one of [1, 2, 5]) steps.push(one * 10 ** power * factor);
+  return steps;
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -60,6 +45,12 @@ const dated = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric
 export function time(unix, now = Date.now() / 1000) {
   return (Math.abs(now - unix) < 43200 ? clock : dated).format(unix * 1000);
 }
+
+const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+
+// With its date, wherever it is read later.
+export const stamp = (unix) => full.format(unix * 1000);
 
 // Under an axis: as short as the stretch allows.
 const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -88,9 +79,4 @@ export function commonLabels(all) {
   if (all.length < 2) return {};
   const [first, ...rest] = all;
   return Object.fromEntries(Object.entries(first).filter(([n, v]) => rest.every((other) => other[n] === v)));
-}
-
-// A word before the unit of a plot's readout.
-export function isCounter(family) {
-  return family.kind === "counter";
 }

@@ -28,7 +28,10 @@ const area = (name) => name.split("_", 1)[0];
 export function marksOf(family) {
   const near = (alerts ?? []).filter((one) => area(one.metric) === area(family.name));
   const own = near.filter((one) => one.metric === family.name);
-  const marks = near.map((one) => ({ at: one.first, severity: one.severity, text: one.metric === family.name ? one.reason : `${one.metric}: ${one.reason}` }));
+  const marks = near.map((one) => {
+    const own = one.metric === family.name;
+    return { at: one.first, severity: one.severity, own, text: own ? one.reason : `${one.metric}: ${one.reason}` };
+  });
   const around = 5 * data.pace();
   const bands = own
     .filter((one) => one.low !== null)

@@ -1,15 +1,16 @@
 // One uPlot: lines, an earlier range dashed beneath them, anomalies and their expected bands.
 
 import { color, el, seriesColor } from "./dom.js";
-import { axisTime, number, time } from "./format.js";
+import { axisNumbers, axisSteps, axisTime, number, time } from "./format.js";
 
+const MOST_ROWS = 10;
 const SYNC = uPlot.sync("nissa");
 
 export class Plot {
   // `frame` is the element to fill; `unit` and `perSecond` say how values are written.
   constructor(frame, { unit, perSecond, bands, marks, onZoom, heat }) {
     Object.assign(this, { frame, unit, perSecond, bands: bands ?? [], marks: marks ?? [], onZoom, heat: heat ?? null });
-    this.tip = el("div", { class: "tip", role: "presentation" });
+    this.tip = el("div", { class: "tip", "aria-hidden": "true" });
     this.lines = [];
     this.uplot = null;
   }
@@ -46,12 +47,12 @@ export class Plot {
       height: Math.max(this.frame.clientHeight, 100),
       legend: { show: false },
       padding: [6, 6, 0, 0],
-      cursor: { sync: { key: SYNC.key }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, focus: { prox: 24 } },
+      cursor: { y: false, sync: { key: SYNC.key, scales: ["x", null] }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, focus: { prox: 24 } },
       focus: { alpha: 0.35 },
       scales: { x: { time: true }, y: { range: (_, least, most) => this.range(least, most) } },
       axes: [
         { ...axis, size: 24, gap: 7, space: 76, values: (_, splits, __, ___, step) => splits.map((at) => axisTime(at, step)) },
-        { ...axis, size: wide, gap: 6, space: 28, values: (_, splits) => splits.map((value) => this.write(value)) },
+        { ...axis, size: wide, gap: 6, space: 34, incrs: (_, __, least, most) => this.steps(least, most), splits: (_, __, least, most, step) => between(least, most, step), values: (_, splits) => this.write(splits) },
       ],
       series: [
         {},
@@ -86,14 +87,19 @@ export class Plot {
       if (Number.isFinite(band.high)) most = Math.max(most ?? band.high, band.high);
     }
     if (!Number.isFinite(least) || !Number.isFinite(most)) return [0, 1];
-    if (least === most) return least === 0 ? [0, 1] : [least - Math.abs(least) * 0.1, most + Math.abs(most) * 0.1];
+    if (least === most && this.unit === "unix") return [least - 86400, most + 86400];
+    if (least === most) return least === 0 ? [0, 1] : [Math.min(0, least * 1.25), Math.max(0, most * 1.25)];
     const room = (most - least) * 0.08;
-    const low = least >= 0 && least < (most - least) * 0.6 ? 0 : least - room;
+    const low = least >= 0 && (this.perSecond || least < (most - least) * 0.6) ? 0 : least - room;
     return [low, most + room];
   }
 
-  write(value) {
-    return this.heat ? this.heat.write(value) : number(value, this.unit, this.perSecond);
+  steps(least, most) {
+    return this.heat ? [1, 2, 5, 10, 20, 50, 100, 200, 500] : axisSteps(Math.max(Math.abs(least), Math.abs(most)), this.unit, this.perSecond);
+  }
+
+  write(splits) {
+    return this.heat ? splits.map((row) => this.heat.write(row)) : axisNumbers(splits, this.unit, this.perSecond);
   }
 
   drawBelow(u) {
@@ -107,7 +113,8 @@ export class Plot {
     for (const band of this.bands) {
       const { min, max } = u.scales.y;
       const [left, right] = [u.valToPos(band.from, "x", true), u.valToPos(Math.min(band.to, this.stretch.to), "x", true)];
-      const [top, bottom] = [u.valToPos(Math.min(band.high, max), "y", true), u.valToPos(Math.max(band.low, min), "y", true)];
+      const [low, high] = this.heat ? [this.heat.rowOf(band.low), this.heat.rowOf(band.high)] : [band.low, band.high];
+      const [top, bottom] = [u.valToPos(Math.min(high, max), "y", true), u.valToPos(Math.max(low, min), "y", true)];
       ctx.globalAlpha = 0.13;
       ctx.fillRect(left, top, Math.max(right - left, 2), Math.max(bottom - top, 1));
     }
@@ -124,6 +131,8 @@ export class Plot {
       const paint = color(mark.response ? "--ok" : mark.severity === "info" ? "--accent" : mark.severity === "warning" ? "--warn" : "--bad");
       ctx.strokeStyle = ctx.fillStyle = paint;
       ctx.lineWidth = ratio;
+      // What happened to another metric is fainter.
+      ctx.globalAlpha = mark.own || mark.response ? 1 : 0.45;
       // An anomaly hangs from the top and a response stands on the axis; their dashes take turns.
       const bottom = u.bbox.top + u.bbox.height;
       const [foot, tip] = mark.response ? [bottom + 6 * ratio, bottom] : [u.bbox.top - 6 * ratio, u.bbox.top];
@@ -144,22 +153,13 @@ export class Plot {
 
   moveTip(u) {
     const { idx, left, top } = u.cursor;
-    const away = idx === null || idx === undefined || left < 0 || !this.frame.matches(":hover");
+    const away = idx === null || idx === undefined || left < 0 || !this.frame.matches(":hover, :focus");
     this.tip.style.display = away ? "none" : "block";
     if (away) return;
-    const at = this.times[idx];
-    const rows = this.lines
-      .map((line, index) => ({ line, index, value: line.values[idx] }))
-      .filter(({ line, value }) => !line.hidden && value !== null && value !== undefined)
-      .sort((a, b) => b.value - a.value)
-      .slice(0, 10)
-      .map(({ line, index, value }) => {
-        const key = el("i");
-        key.style.background = line.color ?? seriesColor(index);
-        return el("div", {}, key, el("span", {}, line.label || "value"), el("b", {}, number(value, this.unit, this.perSecond)));
-      });
     const near = (this.stretch.to - this.stretch.from) / 60;
-    const reasons = this.marks.filter((mark) => Math.abs(mark.at - at) < near).slice(0, 3).map((mark) => el("p", { class: mark.response ? "done" : null }, mark.text));
+    const at = this.times[idx];
+    const rows = this.heat ? this.heatRows(u) : this.lineRows(idx);
+    const reasons = this.marks.filter((mark) => Math.abs(mark.at - at) < near).slice(0, 3).map((mark) => el("p", { class: mark.response ? "done" : mark.severity }, mark.text));
     this.tip.replaceChildren(el("time", {}, time(at)), ...rows, ...reasons);
     const width = this.frame.clientWidth;
     const x = left + u.bbox.left / (devicePixelRatio || 1);
@@ -167,6 +167,34 @@ export class Plot {
     this.tip.style.left = x > width / 2 ? "" : `${x + 12}px`;
     this.tip.style.right = x > width / 2 ? `${width - x + 12}px` : "";
     this.tip.style.top = `${Math.max(0, Math.min(top - 10, this.frame.clientHeight - this.tip.offsetHeight))}px`;
+  }
+
+  lineRows(idx) {
+    return this.lines
+      .map((line, index) => ({ line, index, value: line.values[idx] }))
+      .filter(({ line, value }) => !line.hidden && value !== null && value !== undefined)
+      .sort((a, b) => b.value - a.value)
+      .slice(0, MOST_ROWS)
+      .map(({ line, index, value }) => {
+        const key = el("i");
+        key.style.background = line.color ?? seriesColor(index);
+        return el("div", {}, key, el("span", {}, line.label || "value"), el("b", {}, number(value, this.unit, this.perSecond, 5)));
+      });
+  }
+
+  heatRows(u) {
+    const found = this.heat.tell(u.posToVal(u.cursor.left, "x"), Math.floor(u.posToVal(u.cursor.top, "y")));
+    return found ? [el("div", {}, el("span", {}, found.range), el("b", {}, `${found.count} times`))] : [];
+  }
+
+  // Reads the plot by the keyboard; returns what there is to say.
+  move(by) {
+    const u = this.uplot;
+    if (!u || !this.times.length) return "";
+    const last = this.times.length - 1;
+    const at = Math.max(0, Math.min(last, (u.cursor.left >= 0 ? (u.cursor.idx ?? last) : last + (by < 0 ? 1 : 0)) + by));
+    u.setCursor({ left: u.valToPos(this.times[at], "x"), top: u.over.clientHeight / 3 });
+    return [...this.tip.children].map((row) => [...row.childNodes].map((part) => part.textContent).filter(Boolean).join(" ")).join(", ");
   }
 
   zoom(u) {
@@ -206,6 +234,13 @@ function lonely(values) {
   return found;
 }
 
+// The places of an axis's lines, multiples of its step.
+function between(least, most, step) {
+  const first = Math.ceil(least / step - 1e-6);
+  const count = Math.min(50, Math.floor(most / step + 1e-6) - first + 1);
+  return Array.from({ length: Math.max(count, 0) }, (_, index) => (first + index) * step);
+}
+
 // An axis as wide as its longest number.
 function wide(u, values, index, cycle) {
   const axis = u.axes[index];
@@ -213,44 +248,4 @@ function wide(u, values, index, cycle) {
   const longest = (values ?? []).reduce((long, text) => (text.length > long.length ? text : long), "");
   u.ctx.font = axis.font[0];
   return Math.max(24, Math.ceil(axis.gap + u.ctx.measureText(longest).width / (devicePixelRatio || 1)));
-}
-
-// Counts per bucket over time, painted below an empty plot; one row per bucket.
-export class Heat {
-  // columns: for each time the counts of all buckets; bounds: their upper bounds.
-  constructor(times, bounds, columns, unit) {
-    Object.assign(this, { times, bounds, columns, unit });
-    const used = bounds.map((_, row) => columns.some((column) => column && column[row] > 0));
-    this.low = Math.max(0, used.indexOf(true) - 1);
-    this.high = Math.min(bounds.length, used.lastIndexOf(true) + 2);
-    if (!used.includes(true)) [this.low, this.high] = [0, bounds.length];
-    this.most = Math.max(1, ...columns.flatMap((column) => column ?? []));
-  }
-
-  range() {
-    return [this.low, this.high];
-  }
-
-  write(row) {
-    const bound = this.bounds[Math.round(row) - 1];
-    return Math.abs(row - Math.round(row)) > 0.01 || bound === undefined ? "" : bound === Infinity ? "∞" : number(bound, this.unit);
-  }
-
-  draw(u) {
-    const { ctx } = u;
-    const step = this.times.length > 1 ? this.times[1] - this.times[0] : 1;
-    const tall = Math.abs(u.valToPos(1, "y", true) - u.valToPos(0, "y", true));
-    ctx.fillStyle = color("--accent");
-    this.columns.forEach((column, index) => {
-      if (!column) return;
-      const left = u.valToPos(this.times[index] - step, "x", true);
-      const wide = u.valToPos(this.times[index], "x", true) - left;
-      column.forEach((count, row) => {
-        if (!count) return;
-        ctx.globalAlpha = 0.12 + 0.88 * (Math.log1p(count) / Math.log1p(this.most));
-        ctx.fillRect(left, u.valToPos(row + 1, "y", true), Math.max(wide - 0.5, 1), tall - 0.5);
-      });
-    });
-    ctx.globalAlpha = 1;
-  }
 }

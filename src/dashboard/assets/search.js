@@ -1,4 +1,8 @@
-// The search box: words, label=value, /regex/; all must fit.
+// The search box: words, label=part, label="whole value", /regex/; all must fit.
+
+// Quotes hold together what has spaces in it.
+const words = (query) => query.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? [];
+const unquoted = (text) => text.replaceAll('"', "");
 
 function term(word) {
   if (word.length > 2 && word.startsWith("/") && word.endsWith("/")) {
@@ -13,17 +17,19 @@ function term(word) {
   if (at > 0) {
     const not = word[at] === "!";
     const name = word.slice(0, at);
-    const value = word.slice(at + (not ? 2 : 1)).toLowerCase();
-    return (_, labels) => (labels[name] !== undefined && labels[name].toLowerCase().includes(value)) !== not;
+    const given = word.slice(at + (not ? 2 : 1));
+    const value = unquoted(given).toLowerCase();
+    const fits = given.startsWith('"') ? (text) => text === value : (text) => text.includes(value);
+    return (_, labels) => (Object.hasOwn(labels, name) && fits(labels[name].toLowerCase())) !== not;
   }
-  const text = word.toLowerCase();
+  const text = unquoted(word).toLowerCase();
   return (family, labels) =>
     family.name.toLowerCase().includes(text) || Object.values(labels).some((v) => v.toLowerCase().includes(text));
 }
 
 // The families that fit, each with those of its series that do.
 export function find(families, query) {
-  const terms = query.trim().split(/\s+/).filter(Boolean).map(term);
+  const terms = words(query).map(term);
   if (!terms.length) return [...families];
   const found = [];
   for (const family of families) {
@@ -31,4 +37,16 @@ export function find(families, query) {
     if (series.length) found.push({ ...family, series });
   }
   return found;
+}
+
+// The query with this label narrowed to one value, or to none in particular.
+export function narrowed(query, label, value) {
+  const others = words(query).filter((word) => !word.startsWith(`${label}="`));
+  return [...others, ...(value ? [`${label}="${value}"`] : [])].join(" ");
+}
+
+// What a label is narrowed to.
+export function chosen(query, label) {
+  const word = words(query).find((one) => one.startsWith(`${label}="`));
+  return word ? unquoted(word.slice(label.length + 1)) : "";
 }

@@ -3,6 +3,7 @@
 import { Card } from "./card.js";
 import * as data from "./data.js";
 import { el, fill } from "./dom.js";
+import { filters } from "./filters.js";
 import { find } from "./search.js";
 import { state } from "./state.js";
 
@@ -51,10 +52,12 @@ export function metrics(main) {
   const empty = el("p", { class: "empty" });
   let most = PAGE;
   let asked = state().q;
-  fill(main, title, focus, grid, el("p", {}, more), empty);
+  const labels = filters();
+  fill(main, title, labels.element, focus, grid, el("p", {}, more), empty);
 
   function update() {
     const { q, focus: name } = state();
+    title.hidden = !data.connection().at;
     if (q !== asked) [asked, most] = [q, PAGE];
     const found = find(data.families(), q).sort((a, b) => rank(a) - rank(b));
     const series = found.reduce((sum, family) => sum + family.series.length, 0);
@@ -62,8 +65,10 @@ export function metrics(main) {
     large.place(focus, found.filter((family) => family.name === name), { wide: true });
     small.place(grid, found.filter((family) => family.name !== name).slice(0, most));
     more.hidden = found.length <= most;
-    empty.hidden = found.length > 0;
-    empty.textContent = data.families().length ? `Nothing fits “${q}”.` : "No metric has been recorded yet.";
+    empty.hidden = found.length > 0 || !data.connection().at;
+    const none = "No metric has been recorded yet. The first one appears here by itself.";
+    empty.textContent = data.families().length ? `Nothing fits “${q.slice(0, 200)}”. Try a part of a name, label=value or /regex/.` : none;
+    labels.update(data.families(), q);
   }
 
   update();

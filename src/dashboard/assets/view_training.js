@@ -37,8 +37,12 @@ export function training(main) {
   const happened = el("ul", { class: "events", "aria-label": "What was noticed and done" });
   fill(main, title, first, happened, grid, empty);
 
+  let told = "";
   function alerts() {
     const events = noticed.events();
+    const words = JSON.stringify(events);
+    if (words === told) return;
+    told = words;
     happened.hidden = !events.length;
     const rest = events.length - MOST_EVENTS;
     fill(happened, events.slice(0, MOST_EVENTS).map(event), rest > 0 ? el("li", {}, el("a", { href: link({ view: "anomalies" }) }, `and ${rest} before`)) : null);
@@ -46,7 +50,7 @@ export function training(main) {
 
   function update() {
     const found = curves();
-    fill(title, "Training", el("small", {}, found.length ? "loss first; markers are anomalies and responses" : ""));
+    fill(title, "Training", el("small", {}, found.length ? "▾ anomalies  ▴ responses" : ""));
     wide.place(first, found.slice(0, 1), { wide: true });
     rest.place(grid, found.slice(1));
     empty.hidden = found.length > 0;
