@@ -99,6 +99,7 @@ fn gzip(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
 
     /// An import or a reference to a file that is not there would show as a blank page.
     #[test]
@@ -135,5 +136,17 @@ mod tests {
             assert!(!own || !text.contains("http://") && !text.contains("https://"), "{path}");
             assert!(!own || !text.contains("innerHTML"), "{path}");
         }
+    }
+
+    /// The one part that others wrote is what they published: `npm pack uplot@1.6.32`.
+    #[test]
+    fn uplot_is_unchanged() {
+        let sum = |text: &str| -> String {
+            Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let script = "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f";
+        let style = "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04";
+        assert_eq!(sum(include_str!("assets/uplot.js")), script);
+        assert_eq!(sum(include_str!("assets/uplot.css")), style);
     }
 }

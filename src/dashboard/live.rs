@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock;
+use crate::clock::SharedClock;
 use crate::json;
 use crate::registry::Registry;
 use crate::snapshot::{Series, Snapshot, Value};
@@ -17,7 +17,8 @@ const WATCHED_TICKS: u32 = 20;
 /// The last two ticks, while somebody looks.
 #[derive(Debug, Default)]
 pub(super) struct Live {
-    pub(super) registry: Option<Registry>,
+    /// What there is to see, and when, before a tick has come.
+    pub(super) source: Option<(Registry, SharedClock)>,
     pub(super) interval: Duration,
     /// Ticks left until nobody is thought to look.
     watched: u32,
@@ -57,9 +58,9 @@ impl Live {
     fn watch(&mut self) {
         self.watched = WATCHED_TICKS;
         if self.now.families().len() == 0 {
-            if let Some(registry) = &self.registry {
-                let snapshot = registry.snapshot();
-                self.take(snapshot, clock::unix());
+            if let Some((registry, clock)) = &self.source {
+                let (snapshot, unix) = (registry.snapshot(), clock.unix());
+                self.take(snapshot, unix);
             }
         }
     }
@@ -164,10 +165,16 @@ fn values(out: &mut String, series: &Series<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use serde_json::{Value as Json, json};
 
     fn parsed(text: impl AsRef<str>) -> Json {
         serde_json::from_str(text.as_ref()).unwrap()
+    }
+
+    fn live(registry: &Registry) -> Live {
+        let clock = SharedClock(Arc::new(SystemClock::new()));
+        Live { source: Some((registry.clone(), clock)), ..Live::default() }
     }
 
     fn at(seconds: u64) -> Duration {
@@ -180,7 +187,7 @@ mod tests {
         let jobs = registry.counter("jobs_total", &[("queue", "\"><script>")]);
         registry.gauge("workers", &[]).set(4);
         let latency = registry.histogram("latency_seconds", &[]);
-        let mut live = Live { registry: Some(registry.clone()), ..Live::default() };
+        let mut live = live(&registry);
         assert!(!live.after(&registry.snapshot(), at(1), 0), "nobody looks");
 
         let all = parsed(live.series());
@@ -211,7 +218,7 @@ mod tests {
     fn a_tick_is_written_once_however_many_read_it() {
         let registry = Registry::new();
         let jobs = registry.counter("jobs_total", &[]);
-        let mut live = Live { registry: Some(registry.clone()), ..Live::default() };
+        let mut live = live(&registry);
         live.series();
         jobs.increment(1);
         live.after(&registry.snapshot(), at(1), 1_000);
@@ -228,7 +235,7 @@ mod tests {
     fn who_looked_away_costs_nothing() {
         let registry = Registry::new();
         registry.gauge("workers", &[]).set(4);
-        let mut live = Live { registry: Some(registry.clone()), ..Live::default() };
+        let mut live = live(&registry);
         live.series();
         for second in 0..u64::from(WATCHED_TICKS) {
             live.after(&registry.snapshot(), at(second), 0);

@@ -77,7 +77,7 @@ impl Stage for Dashboard {
 
     fn start(&mut self, context: &Context) -> Result<(), Error> {
         let mut live = self.live.lock();
-        live.registry = Some(context.registry().clone());
+        live.source = Some((context.registry().clone(), context.clock().clone()));
         live.interval = context.interval();
         Ok(())
     }

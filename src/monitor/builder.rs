@@ -179,6 +179,7 @@ impl Builder {
             health,
             sources,
             interval: self.interval,
+            clock: self.clock.clone(),
             shutdown_timeout: self.shutdown_timeout,
             addresses: Arc::new(Mutex::new(Vec::new())),
         };

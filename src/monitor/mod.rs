@@ -48,6 +48,7 @@ pub use builder::{Builder, builder};
 pub use guard::Guard;
 pub use running::Monitor;
 
+use crate::clock::SharedClock;
 use crate::error::Error;
 use crate::health::{self, Health};
 use crate::registry::Registry;
@@ -147,6 +148,7 @@ pub struct Context {
     /// What the stages added to it, until they stop.
     sources: Vec<health::Source>,
     interval: Duration,
+    clock: SharedClock,
     shutdown_timeout: Duration,
     addresses: Arc<Mutex<Vec<SocketAddr>>>,
 }
@@ -170,6 +172,12 @@ impl Context {
     /// The time from tick to tick.
     pub fn interval(&self) -> Duration {
         self.interval
+    }
+
+    /// What tells the time of ticks.
+    #[allow(dead_code, reason = "depends on the features which stages ask between ticks")]
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.clock
     }
 
     /// How long all stages together may take to stop.

@@ -24,6 +24,7 @@ await scenario(async (browser) => {
   await held.goto(base);
   await until(held, "without a stream it polls", () => document.querySelector("#live").dataset.state === "polling");
   check("by the tick's own route", asked.includes("/api/live/tick"), asked);
+  await tick(held, 3);
   await plotted(held, "worker_threads", "plots are there");
   await held.goto(`${base}/#view=metrics&q=worker_threads`);
   await ask("set worker_threads_now 5");
@@ -34,5 +35,7 @@ await scenario(async (browser) => {
   const refused = await (await browser.newContext()).newPage();
   await refused.route("**/api/live", (route) => route.abort());
   await refused.goto(base);
-  await plotted(refused, "http_requests_total", "a refused stream leaves a page that works");
+  await until(refused, "a refused stream leaves a page that polls", () => document.querySelector("#live").dataset.state === "polling" && document.querySelector("#lost").hidden);
+  await tick(refused, 2);
+  await plotted(refused, "http_requests_total", "and works");
 });

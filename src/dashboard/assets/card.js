@@ -125,7 +125,6 @@ export class Card {
     this.describe();
     const same = before.series.length === family.series.length && before.series.every((one, at) => one.key === family.series[at].key);
     if (same) return;
-    this.order = undefined;
     if (visible.has(this)) this.load();
   }
 

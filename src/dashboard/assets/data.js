@@ -228,39 +228,25 @@ function takeTick(tick) {
   listeners.tick.forEach((listener) => listener(at));
 }
 
+// When the stream was last heard of.
+let heard = 0;
+
 function connect() {
-  let events;
-  try {
-    events = new EventSource("api/live");
-  } catch {
-    return poll();
-  }
-  let silent = setTimeout(giveUp, 8000);
-  let failures = 0;
-  function giveUp() {
-    events.close();
-    poll();
-  }
+  heard = Date.now();
+  const events = new EventSource("api/live");
   events.addEventListener("tick", (event) => {
-    clearTimeout(silent);
-    failures = 0;
+    heard = Date.now();
     become("live");
     Promise.resolve(takeTick(JSON.parse(event.data))).catch(lost);
   });
-  // The browser connects again by itself; a proxy that holds events back never lets one through.
-  events.addEventListener("error", () => {
-    clearTimeout(silent);
-    lost();
-    failures += 1;
-    if (events.readyState === EventSource.CLOSED || failures > 20) {
-      events.close();
-      setTimeout(connect, 2000);
-    }
-  });
   events.addEventListener("open", () => {
-    clearTimeout(silent);
-    silent = setTimeout(giveUp, 4000 + 3000 * interval);
-    if (version >= 0) fetchSeries().catch(lost);
+    heard = Date.now();
+    fetchSeries().catch(lost);
+  });
+  // Mostly the browser connects again by itself.
+  events.addEventListener("error", () => {
+    heard = 0;
+    if (events.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
   });
 }
 
@@ -268,23 +254,25 @@ const lost = () => become("lost");
 
 function become(state) {
   if (connection === state) return;
+  // Who answers again may be another program, with other series.
+  if (connection === "lost") fetchSeries().catch(() => undefined);
   connection = state;
   listeners.link.forEach((listener) => listener());
 }
 
-// For networks that hold streams back: the same ticks, asked for.
+// While the stream is silent, for networks that hold streams back: the same ticks, asked for. Whether
+// the program is there at all is told by its answers.
 async function poll() {
   for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(1000, interval * 1000)));
+    if (document.hidden || Date.now() - heard < 4000 + 3000 * interval) continue;
     try {
-      if (!document.hidden) {
-        const tick = await get("api/live/tick");
-        become("polling");
-        await takeTick(tick);
-      }
+      const tick = await get("api/live/tick");
+      become("polling");
+      await takeTick(tick);
     } catch {
       lost();
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.max(1000, interval * 1000)));
   }
 }
 
@@ -299,4 +287,5 @@ export async function start() {
     }
   }
   connect();
+  poll();
 }

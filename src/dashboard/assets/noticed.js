@@ -19,7 +19,8 @@ export const health = () => healthNow;
 export const anomalies = () => alerts;
 // When history begins.
 export const since = () => began;
-export const firing = () => (alerts ?? []).filter((one) => one.state === "firing");
+// What somebody should look at; of the rest it is enough that it is listed and marked.
+export const firing = () => (alerts ?? []).filter((one) => one.state === "firing" && one.severity !== "info");
 
 const area = (name) => name.split("_", 1)[0];
 
@@ -35,9 +36,12 @@ export function marksOf(family) {
   const around = 5 * data.pace();
   const bands = own
     .filter((one) => one.low !== null)
-    .map((one) => ({ from: one.first - around, to: one.state === "firing" ? Infinity : one.last + around, low: one.low, high: one.high }));
+    .map((one) => ({ from: one.first - around, to: goesOn(one) ? Infinity : one.last + around, low: one.low, high: one.high }));
   return { marks: [...marks, ...responses], bands };
 }
+
+// A rule's alert is seen again and again while it fires; what a watch found was so at one step.
+const goesOn = (one) => one.state === "firing" && one.last > one.first && data.now() - one.last < Math.max(20, 10 * data.pace());
 
 // All that happened in the shown stretch, newest first; a response comes after its cause.
 export function events() {

@@ -4,6 +4,9 @@ import { color, el, seriesColor } from "./dom.js";
 import { axisNumbers, axisSteps, axisTime, number, time } from "./format.js";
 
 const MOST_ROWS = 10;
+const [MINUTE, HOUR, DAY] = [60, 3600, 86400];
+// Seconds between the times under an axis.
+const TIMES = [1, 2, 5, 10, 15, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 30 * DAY];
 const SYNC = uPlot.sync("nissa");
 
 export class Plot {
@@ -51,7 +54,7 @@ export class Plot {
       focus: { alpha: 0.35 },
       scales: { x: { time: true }, y: { range: (_, least, most) => this.range(least, most) } },
       axes: [
-        { ...axis, size: 24, gap: 7, space: 76, values: (_, splits, __, ___, step) => splits.map((at) => axisTime(at, step)) },
+        { ...axis, size: 24, gap: 7, space: 72, incrs: TIMES, values: times },
         { ...axis, size: wide, gap: 6, space: 34, incrs: (_, __, least, most) => this.steps(least, most), splits: (_, __, least, most, step) => between(least, most, step), values: (_, splits) => this.write(splits) },
       ],
       series: [
@@ -80,18 +83,21 @@ export class Plot {
   // Room above and below, and never an axis without height. Quantities that start at 0 show it.
   range(least, most) {
     if (this.heat) return this.heat.range();
+    const [first, last] = [least, most];
+    const room = Math.max(last - first, Math.abs(last) * 0.2);
     for (const band of this.bands) {
       if (band.from > this.stretch.to || band.to < this.stretch.from) continue;
-      // What cannot be negative needs no room below 0.
-      if (Number.isFinite(band.low)) least = Math.min(least ?? band.low, least >= 0 ? Math.max(band.low, 0) : band.low);
-      if (Number.isFinite(band.high)) most = Math.max(most ?? band.high, band.high);
+      // What cannot be negative needs no room below 0, and a wide band may not make a curve flat.
+      const [low, high] = [least >= 0 ? Math.max(band.low, 0) : band.low, band.high];
+      if (low >= first - room) least = Math.min(least, low);
+      if (high <= last + room) most = Math.max(most, high);
     }
     if (!Number.isFinite(least) || !Number.isFinite(most)) return [0, 1];
     if (least === most && this.unit === "unix") return [least - 86400, most + 86400];
     if (least === most) return least === 0 ? [0, 1] : [Math.min(0, least * 1.25), Math.max(0, most * 1.25)];
-    const room = (most - least) * 0.08;
-    const low = least >= 0 && (this.perSecond || least < (most - least) * 0.6) ? 0 : least - room;
-    return [low, most + room];
+    const edge = (most - least) * 0.08;
+    const low = least >= 0 && (this.perSecond || least < (most - least) * 0.6) ? 0 : least - edge;
+    return [low, most + edge];
   }
 
   steps(least, most) {
@@ -140,7 +146,8 @@ export class Plot {
       ctx.lineDashOffset = mark.response ? 3 * ratio : 0;
       ctx.beginPath();
       ctx.moveTo(x, u.bbox.top);
-      ctx.lineTo(x, bottom);
+      // What is only worth knowing does not go through the curves.
+      ctx.lineTo(x, mark.severity === "info" ? u.bbox.top + 12 * ratio : bottom);
       ctx.stroke();
       ctx.beginPath();
       ctx.moveTo(x, tip);
@@ -232,6 +239,12 @@ function lonely(values) {
   });
   if (candidate >= 0) found.push(candidate);
   return found;
+}
+
+// Under the axis; what would not fit in at its right end is left out.
+function times(u, splits, axis, space, step) {
+  const end = u.bbox.width / (devicePixelRatio || 1) - 20;
+  return splits.map((at) => (u.valToPos(at, "x") > end ? "" : axisTime(at, step)));
 }
 
 // The places of an axis's lines, multiples of its step.

@@ -1,5 +1,7 @@
 // What is shown, kept in the URL so that a view can be shared.
 
+import { pace } from "./data.js";
+
 const DEFAULTS = { view: "overview", q: "", range: "15m", compare: "", theme: "", focus: "", to: "" };
 
 export const RANGES = { "5m": 300, "15m": 900, "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800 };
@@ -62,7 +64,7 @@ export function length() {
 export function stretch(now, since = null) {
   const to = Number(current.to) || now;
   const whole = since === null || current.compare || !Object.hasOwn(RANGES, current.range);
-  const known = whole ? Infinity : Math.max(30, (to - since) * 1.04);
+  const known = whole ? Infinity : Math.max(10, 30 * pace(), (to - since) * 1.04);
   return { from: to - Math.min(length(), known), to };
 }
 
