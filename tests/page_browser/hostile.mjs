@@ -6,6 +6,8 @@ import { check, live, noComplaints, open, plotted, scenario, shot, tick, until, 
 await scenario(async (browser) => {
   const page = await open(browser);
   await live(page);
+  // Of what is first seen now; a card that finds nothing looks again after some ticks.
+  await tick(page, 6);
   await until(page, "plots are there", () => document.querySelector("article canvas") !== null);
   const sound = async (where) => {
     const found = await page.evaluate(() => ({

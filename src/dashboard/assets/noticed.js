@@ -52,7 +52,7 @@ export function events() {
 
 // A critical program answers 503, with the same document.
 async function askHealth() {
-  const answer = await fetch("health", { cache: "no-store" });
+  const answer = await fetch("health", { cache: "no-store", signal: AbortSignal.timeout(20000) });
   const well = await answer.json();
   for (const one of Object.values(well.resources ?? {})) one.used ??= one.used_ratio;
   healthNow = well;
