@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nissa::Registry;
 use nissa::collect::{CollectionError, Host, Runner};
@@ -301,6 +302,77 @@ fn of_a_machine_elsewhere_filesystems_are_those_mounted_below_it() {
     let told: Vec<_> = errors.iter().map(|error| (&*error.source, error.count)).collect();
     assert_eq!(told, [("mount", 1)]);
     assert!(errors[0].error.starts_with("/dev is not mounted below "), "{}", errors[0].error);
+}
+
+/// Where the machine's `/proc` is mounted, and its devices, for the test inside a container.
+const INSIDE: &str = "NISSA_TEST_INSIDE";
+
+fn devices(of: impl Iterator<Item = String>) -> Vec<String> {
+    let mut devices: Vec<String> = of.collect();
+    devices.sort();
+    devices
+}
+
+/// In namespaces of its own, as a container is: mounts, network and process ids are other ones
+/// than the machine's, whose `/proc` is shown at a place of its own.
+#[test]
+fn in_a_container_the_machine_is_seen_through_what_is_mounted_of_it() {
+    if let Ok(root) = std::env::var(INSIDE) {
+        return look_from_inside(Path::new(&root));
+    }
+    let tree = Tree(Path::new(env!("CARGO_TARGET_TMPDIR")).join("collect-inside"));
+    fs::create_dir_all(tree.0.join("proc")).unwrap();
+    let network = fs::read_to_string("/proc/self/net/dev").unwrap();
+    let names = network.lines().skip(2).filter_map(|line| line.split_once(':'));
+    let names = devices(names.map(|(name, _)| name.trim().to_owned()));
+    let test = "in_a_container_the_machine_is_seen_through_what_is_mounted_of_it";
+    let script = format!(
+        "mount --bind /proc \"${INSIDE}/proc\" && mount -t proc proc /proc && \
+         mount -t tmpfs tmpfs /dev/shm && echo inside && exec \"$0\" --exact {test} --nocapture"
+    );
+    let output = Command::new("unshare")
+        .args(["--mount", "--net", "--pid", "--fork", "sh", "-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .env(INSIDE, &tree.0)
+        .env("NISSA_TEST_DEVICES", names.join(","))
+        .output();
+    let told = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+    match output {
+        Ok(output) if told(&output.stdout).contains("inside") => {
+            assert!(output.status.success(), "{}", told(&output.stderr));
+        }
+        _ => println!("skipped: no namespaces may be made here"),
+    }
+}
+
+fn look_from_inside(root: &Path) {
+    let shown = |root: &Path| {
+        let registry = Registry::new();
+        let mut runner = Runner::new(&registry);
+        runner.add(Host::default().root(root).filesystems(["/", "/dev/shm"]));
+        runner.collect();
+        let snapshot = registry.snapshot();
+        let labels = |family: &str, label: &str| {
+            let series = snapshot.family(family).map(|family| family.series().collect());
+            let series: Vec<_> = series.unwrap_or_default();
+            devices(series.iter().filter_map(|it| Some(it.label(label)?.into_owned())))
+        };
+        let errors: Vec<String> = runner.errors().into_iter().map(|error| error.source).collect();
+        let names = labels("node_network_receive_bytes_total", "device");
+        let points = labels("node_filesystem_size_bytes", "mountpoint");
+        let memory = snapshot.value("container_memory_usage_bytes").is_some();
+        let threads = snapshot.value("process_threads").is_some();
+        (names, points, (memory, threads), errors)
+    };
+    let own = shown(Path::new("/"));
+    assert!(own.0.contains(&"lo".to_owned()) && own.3.is_empty(), "{own:?}");
+    let machine = shown(root);
+    let expected = std::env::var("NISSA_TEST_DEVICES").unwrap();
+    assert_eq!(machine.0.join(","), expected);
+    // What is at `/dev/shm` here is not the machine's, and its own is not mounted here.
+    assert!(!machine.1.contains(&"/dev/shm".to_owned()), "{:?}", machine.1);
+    assert_eq!(machine.3, ["mount"]);
+    assert_eq!(machine.2, own.2);
 }
 
 /// A copy of a tree to change, removed when dropped.
