@@ -69,6 +69,11 @@ impl Collector for QueueCollector {
         gauge.set_or_clear(known);
         Ok(())
     }
+
+    // Should it ever panic, what it last showed goes.
+    fn clear(&mut self) {
+        self.depth = None;
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -2,7 +2,7 @@
 
 /// Whether a server may have to be asked, which may be gone. `autofs` mounts when it is asked.
 pub(crate) fn may_hang(kind: &str) -> bool {
-    const REMOTE: [&str; 18] = [
+    const REMOTE: [&str; 19] = [
         "9p",
         "afpfs",
         "afs",
@@ -17,6 +17,7 @@ pub(crate) fn may_hang(kind: &str) -> bool {
         "nfs",
         "nfs4",
         "ocfs2",
+        "osxfuse",
         "smb3",
         "smbfs",
         "macfuse",
