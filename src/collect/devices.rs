@@ -30,13 +30,13 @@ struct Device<S> {
 
 /// What is shown of a device.
 pub(crate) trait Series {
-    /// Whether the registry had no room for any of it.
+    /// Whether the registry had no room for some of it.
     fn is_refused(&self) -> bool;
 }
 
 impl<T> Series for Observed<T> {
     fn is_refused(&self) -> bool {
-        self.is_noop()
+        self.is_put_off()
     }
 }
 
@@ -122,7 +122,7 @@ impl<S> Devices<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Registry;
+    use crate::registry::{Matcher, Registry};
 
     impl Series for String {
         fn is_refused(&self) -> bool {
@@ -179,5 +179,21 @@ mod tests {
         assert_eq!(read(&["b"]), (false, false));
         let shown = (0..=RETRY).map(|_| read(&["b"])).find(|(_, b)| *b);
         assert_eq!(shown, Some((false, true)));
+    }
+
+    #[test]
+    fn a_device_that_nobody_wants_is_not_offered_again() {
+        let registry = Registry::builder().deny(Matcher::name("up")).build();
+        let mut devices = Devices::default();
+        let mut made = 0;
+        for _ in 0..RETRY * 3 {
+            let make = |name: &str| {
+                made += 1;
+                registry.observed_gauge("up", &[("device", name)])
+            };
+            devices.find(b"a", make).unwrap().set(1.0);
+            devices.forget_unseen();
+        }
+        assert_eq!(made, 1);
     }
 }

@@ -39,6 +39,8 @@ pub struct Observed<T> {
     /// follow out of the caches.
     cell: CellId,
     is_gauge: bool,
+    /// Whether it was refused for want of room, which there may be later.
+    is_put_off: bool,
     /// Whether this one shows its series.
     shown: Cell<bool>,
     value: PhantomData<fn(T)>,
@@ -83,23 +85,32 @@ impl<T> Observed<T> {
             series: None,
             cell: CellId::DISCARD,
             is_gauge: false,
+            is_put_off: false,
             shown: Cell::new(false),
             value: PhantomData,
         }
     }
 
-    /// Whether it shows nothing, whatever it is set to: the registry had no room for it.
+    /// Whether it was refused for want of room. What a filter, a kind or a name forbids is not.
     #[allow(dead_code, reason = "feature `host` is who asks")]
-    pub(crate) fn is_noop(&self) -> bool {
-        self.series.is_none()
+    pub(crate) fn is_put_off(&self) -> bool {
+        self.is_put_off
     }
 
-    fn to(series: Option<(Arc<Family>, Entry)>) -> Self {
-        let Some((family, entry)) = series else { return Self::noop() };
+    fn to(series: Result<(Arc<Family>, Entry), Refusal>) -> Self {
+        let (family, entry) = match series {
+            Ok(series) => series,
+            Err(why) => {
+                let mut none = Self::noop();
+                none.is_put_off = why == Refusal::ForNow;
+                return none;
+            }
+        };
         let is_gauge = matches!(family.descriptor.layout, cells::Layout::Gauge);
         let cell = entry.cell();
         let series = Some((family, entry));
-        Self { series, cell, is_gauge, shown: Cell::new(false), value: PhantomData }
+        let shown = Cell::new(false);
+        Self { series, cell, is_gauge, is_put_off: false, shown, value: PhantomData }
     }
 
     /// Takes the series out of the output until it is set again.
@@ -166,28 +177,36 @@ impl<T> fmt::Debug for Observed<T> {
     }
 }
 
+/// Why there is no series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    ForNow,
+    ForGood,
+}
+
 impl Inner {
     fn observe(
         &self,
         shape: Shape,
         name: &str,
         labels: &[(&str, &str)],
-    ) -> Option<(Arc<Family>, Entry)> {
-        let gate = gate::enter()?;
+    ) -> Result<(Arc<Family>, Entry), Refusal> {
+        let gate = gate::enter().ok_or(Refusal::ForNow)?;
         let mut labels = labels.to_vec();
         key::sort(&mut labels);
         match self.find_or_add(shape, name, &labels, true) {
-            Found::Series(family, entry) => Some((family, entry)),
+            Found::Series(family, entry) => Ok((family, entry)),
             Found::Unshown(counted) => {
                 // The thread may need a page for it.
                 drop(gate);
                 if let Some(counted) = counted {
                     cells::add(counted.cell(), 1);
                 }
-                None
+                Err(Refusal::ForNow)
             }
             // A number kept elsewhere adds nothing to the sum that an overflow series keeps.
-            Found::Overflow(_) | Found::Refused | Found::NotNow => None,
+            Found::Overflow(_) | Found::NotNow => Err(Refusal::ForNow),
+            Found::Refused => Err(Refusal::ForGood),
         }
     }
 }
