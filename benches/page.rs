@@ -3,8 +3,8 @@
 //!
 //!     cargo bench --features full --bench page        # a minute each; PAGE_SECONDS for less
 //!
-//! The program runs as a process of its own: 500 series of which every one changes at each tick of
-//! a second, the usual history, detection, and the collectors of host and process.
+//! The program runs as a process of its own: 500 series (or PAGE_SERIES) of which every one changes
+//! at each tick of a second, the usual history, and the collectors of host and process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -16,7 +16,6 @@ use nissa::Registry;
 use nissa::collect::Host;
 use nissa::monitor::{Stage, Tick, Wants};
 
-const SERIES: usize = 500;
 const READERS: usize = 50;
 /// What pages ask for once is over by then.
 const SETTLED: Duration = Duration::from_secs(8);
@@ -25,7 +24,7 @@ fn main() -> io::Result<()> {
     if env::args().any(|word| word == "program") {
         return program();
     }
-    let seconds = env::var("PAGE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let seconds = asked_for("PAGE_SECONDS", 60);
     let nobody = measured(seconds, |_| Ok(()))?;
     println!("nobody looks                 {nobody:.3} % of a processor");
     match chromium() {
@@ -53,7 +52,7 @@ impl Drop for Process {
 }
 
 /// Percent of a processor that the program takes while it is looked at.
-fn measured<L>(seconds: u64, look: impl FnOnce(&str) -> io::Result<L>) -> io::Result<f64> {
+fn measured<L>(seconds: usize, look: impl FnOnce(&str) -> io::Result<L>) -> io::Result<f64> {
     let mut child = Command::new(env::current_exe()?)
         .arg("program")
         .stdin(Stdio::piped())
@@ -65,11 +64,27 @@ fn measured<L>(seconds: u64, look: impl FnOnce(&str) -> io::Result<L>) -> io::Re
     BufReader::new(output).read_line(&mut address)?;
     let looking = look(address.trim())?;
     thread::sleep(SETTLED);
+    let page = metrics(address.trim())?;
     let before = processor_time(child.0.id())?;
-    thread::sleep(Duration::from_secs(seconds));
+    thread::sleep(Duration::from_secs(seconds as u64));
     let spent = processor_time(child.0.id())? - before;
     drop(looking);
+    // Nothing is measured of a page that was not there.
+    let readers = page.lines().find_map(|line| line.strip_prefix("nissa_http_connections "));
+    println!("                             {} connections", readers.unwrap_or("no"));
     Ok(100.0 * spent / seconds as f64)
+}
+
+fn asked_for(name: &str, usual: usize) -> usize {
+    env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+fn metrics(address: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Seconds that all threads of a process have run for, to the nanosecond.
@@ -106,7 +121,8 @@ fn read(address: &str) -> io::Result<()> {
 fn program() -> io::Result<()> {
     let registry = Registry::new();
     let host = Host::default();
-    let builder = nissa::builder().registry(registry).stage(Work).collect(host);
+    let work = Work(asked_for("PAGE_SERIES", 500) / 2);
+    let builder = nissa::builder().registry(registry).stage(work).collect(host);
     let guard = builder.serve("127.0.0.1:0").dashboard().start().map_err(io::Error::other)?;
     println!("{}", guard.addresses()[0]);
     io::stdin().read_to_end(&mut Vec::new())?;
@@ -114,7 +130,7 @@ fn program() -> io::Result<()> {
 }
 
 /// Counters and gauges of which every one changes at each tick.
-struct Work;
+struct Work(usize);
 
 impl Stage for Work {
     fn name(&self) -> &'static str {
@@ -126,7 +142,7 @@ impl Stage for Work {
     }
 
     fn before(&mut self, registry: &Registry, tick: Tick) {
-        for index in 0..SERIES / 2 {
+        for index in 0..self.0 {
             let place = index.to_string();
             let place = [("place", place.as_str())];
             registry.counter("work_done_total", &place).increment(1 + index as u64);

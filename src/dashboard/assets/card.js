@@ -171,6 +171,8 @@ export class Card {
     if (this.failed || this.mode !== "lines" || !this.answer?.now || (this.rate && length() > LIVE_RATES)) return void this.maybeReload(at);
     const { now } = this.answer;
     const { from, to } = stretch(at, noticed.since());
+    // Ticks that were missed are in history.
+    if (at - now.times.at(-1) > 3 * data.pace() + 1) this.maybeReload(at);
     // Points that would fall onto one place replace each other.
     const near = now.liveFrom !== undefined && at - now.liveFrom < (to - from) / 900;
     if (near) now.times[now.times.length - 1] = at;

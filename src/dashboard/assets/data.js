@@ -36,7 +36,9 @@ export function familyKey(family) {
 }
 
 export async function get(path) {
-  const answer = await fetch(path, { headers: { accept: "application/json" }, cache: "no-store", signal: AbortSignal.timeout(20000) });
+  const answer = await fetch(path, { headers: { accept: "application/json" }, cache: "no-store", signal: AbortSignal.timeout(20000) }).catch(() => {
+    throw new Error("No answer");
+  });
   if (answer.ok) return answer.json();
   const text = (await answer.text()).slice(0, 300).trim();
   let reason = text;
