@@ -5,7 +5,7 @@ import * as data from "./data.js";
 import { el, keep } from "./dom.js";
 import { span, time } from "./format.js";
 import * as noticed from "./noticed.js";
-import { COMPARES, link, live, onChange, RANGES, shift, state, stretch, update } from "./state.js";
+import { closer, COMPARES, length, link, live, onChange, RANGES, shift, state, stretch, update } from "./state.js";
 import { anomalies } from "./view_anomalies.js";
 import { metrics } from "./view_metrics.js";
 import { overview } from "./view_overview.js";
@@ -81,8 +81,10 @@ function status() {
 }
 
 function pause() {
-  if (state().to) live();
-  else update({ to: data.now().toFixed(1) });
+  if (state().to) return live();
+  const { from, to } = stretch(data.now(), noticed.since());
+  if (to - from < length() - 1) closer(from, to);
+  else update({ to: to.toFixed(1) });
 }
 
 function theme(chosen) {

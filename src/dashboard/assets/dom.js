@@ -39,7 +39,7 @@ export function color(name) {
 }
 
 // Far apart in hue, and readable on both grounds.
-const HUES = [172, 268, 38, 205, 342, 96, 300, 18, 228, 140];
+const HUES = [172, 268, 38, 205, 342, 96, 300, 18, 228, 140, 58, 320];
 
 export function seriesColor(index) {
   const light = document.documentElement.dataset.theme === "light";

@@ -59,11 +59,11 @@ export function length() {
   return RANGES[current.range] ?? parseInt(current.range, 10);
 }
 
-// The shown stretch of time, in seconds. A paused or shared view has a fixed end; a young program
-// is not shown at the edge of an empty hour.
+// The shown stretch of time, in seconds. One with a fixed end is the same for everybody; live, a
+// young program is not shown at the edge of an empty hour.
 export function stretch(now, since = null) {
   const to = Number(current.to) || now;
-  const whole = since === null || current.compare || !Object.hasOwn(RANGES, current.range);
+  const whole = since === null || current.compare || current.to;
   const known = whole ? Infinity : Math.max(10, 30 * pace(), (to - since) * 1.04);
   return { from: to - Math.min(length(), known), to };
 }
