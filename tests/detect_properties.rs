@@ -112,3 +112,38 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_same_goes_for_groups(
+        samples in prop::collection::vec([value(), value(), value()], 1..300),
+        size in 2..5usize,
+    ) {
+        let run = || {
+            let mut forest = Forest::group(size);
+            let score = |values: &[f64; 3]| forest.observe_group(values, Duration::ZERO);
+            samples.iter().map(score).collect::<Vec<Score>>()
+        };
+        let scores = run();
+        prop_assert_eq!(format!("{scores:?}"), format!("{:?}", run()));
+        let mut learned = 0;
+        for (score, values) in scores.iter().zip(&samples) {
+            prop_assert!((0.0..=1.0).contains(&score.value), "{score:?}");
+            let finite = values.iter().all(|value| value.is_finite());
+            prop_assert_eq!(score.reason == Reason::NotFinite, !finite);
+            if !finite {
+                prop_assert!(!values[score.origin].is_finite(), "{score:?} of {values:?}");
+                continue;
+            }
+            learned += 1;
+            prop_assert!(learned > 50 || score.value == 0.0, "at {learned}");
+            prop_assert!(learned < 60 || score.ready, "at {learned}");
+            prop_assert!(score.origin < size, "{score:?}");
+            if let Some((low, high)) = score.expected {
+                prop_assert!(low <= high, "{score:?}");
+            }
+        }
+    }
+}

@@ -52,6 +52,32 @@ fn restored_detectors_give_the_same_scores() {
 }
 
 #[test]
+fn groups_go_on_too() {
+    let (mut before, mut after) = (Forest::group(3), Forest::group(3));
+    let observe = |forest: &mut Forest, step: u64| {
+        let (value, at) = sample(step);
+        let (other, _) = sample(step + 17);
+        forest.observe_group(&[value, 200.0 - value, value + other], at)
+    };
+    for step in 0..1000 {
+        let _ = observe(&mut before, step);
+    }
+    let text = serde_json::to_string(&before.save()).unwrap();
+    let state: State = serde_json::from_str(&text).unwrap();
+    for wrong in [Forest::group(2), Forest::group(4), Forest::default()] {
+        assert!(wrong.clone().restore(&state).unwrap_err().is_state());
+    }
+    after.restore(&state).unwrap();
+    let mut anomalous = 0;
+    for step in 1000..3000 {
+        let score = observe(&mut before, step);
+        assert_eq!(score, observe(&mut after, step));
+        anomalous += u32::from(score.is_anomalous());
+    }
+    assert!(anomalous > 0, "nothing was compared but zeros");
+}
+
+#[test]
 fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
     for mut detector in all() {
         let other: Box<dyn Detector> = match detector.name() {

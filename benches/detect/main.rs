@@ -1,4 +1,4 @@
-//! What each detector costs and holds.
+//! What each detector costs and holds, and what a tick over 1,000 series costs.
 //!
 //! ```text
 //! cargo bench --features detect --bench detect
@@ -13,9 +13,11 @@
 
 mod harness;
 mod ours;
+mod stage;
 
 fn main() {
     let mut report = harness::Report::default();
     ours::measure(&mut report);
+    stage::measure(&mut report);
     report.finish();
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Alert;
-use super::endpoint::{Connected, Endpoint};
+use super::endpoint::{Connected, Endpoint, sends_over_http};
 use super::sender::{Outcome, Sink};
 use super::stage::Alerts;
 use crate::client::Target;
@@ -61,25 +61,9 @@ impl Alertmanager {
         self.repeat = every.clamp(Duration::from_millis(100), Duration::from_secs(86_400));
         self
     }
-
-    /// A header of every request, such as `authorization`.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.header(name, value);
-        self
-    }
-
-    /// PEM certificates to trust beside the system's.
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.endpoint.roots(pem.into());
-        self
-    }
-
-    /// How long an attempt may take (10 s).
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.endpoint.limit(limit);
-        self
-    }
 }
+
+sends_over_http!(Alertmanager);
 
 impl Builder {
     /// Sends alerts to an Alertmanager: when they fire, while they do, and when they are resolved.

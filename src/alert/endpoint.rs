@@ -14,26 +14,41 @@ const LAST_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Endpoint {
     target: Target,
-    headers: Vec<(String, String)>,
-    roots: Option<Vec<u8>>,
-    limit: Duration,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) roots: Option<Vec<u8>>,
+    pub(super) limit: Duration,
 }
+
+/// The setters of everything that has an endpoint. Not a trait, which users would have to import.
+macro_rules! sends_over_http {
+    ($sink:ident) => {
+        impl $sink {
+            /// A header of every request, such as `authorization`.
+            pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                self.endpoint.headers.push((name.into(), value.into()));
+                self
+            }
+
+            /// PEM certificates to trust beside the system's.
+            pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+                self.endpoint.roots = Some(pem.into());
+                self
+            }
+
+            /// How long an attempt may take (10 s).
+            pub fn timeout(mut self, limit: std::time::Duration) -> Self {
+                self.endpoint.limit = limit;
+                self
+            }
+        }
+    };
+}
+
+pub(super) use sends_over_http;
 
 impl Endpoint {
     pub(super) fn new(target: Target) -> Self {
         Self { target, headers: Vec::new(), roots: None, limit: LIMIT }
-    }
-
-    pub(super) fn header(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.headers.push((name.into(), value.into()));
-    }
-
-    pub(super) fn roots(&mut self, pem: Vec<u8>) {
-        self.roots = Some(pem);
-    }
-
-    pub(super) fn limit(&mut self, limit: Duration) {
-        self.limit = limit;
     }
 
     /// Fails if a header or a certificate makes no sense.
@@ -117,7 +132,7 @@ mod tests {
         let hangs = Mutex::new((hangs, began));
         let target = Target::parse("http://hangs.example/").unwrap();
         let mut endpoint = Endpoint::new(target);
-        endpoint.limit(Duration::from_secs(600));
+        endpoint.limit = Duration::from_secs(600);
         let mut sink = Posts(endpoint.connect().unwrap());
         sink.0.client.resolve_by(Resolver::new(move |_, _| {
             let (hangs, began) = &*hangs.lock();

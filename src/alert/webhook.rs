@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::Alert;
-use super::endpoint::{Connected, Endpoint};
+use super::endpoint::{Connected, Endpoint, sends_over_http};
 use super::sender::{Outcome, Sink};
 use super::stage::Alerts;
 use crate::client::Target;
@@ -53,25 +52,9 @@ impl Webhook {
         self.secret = Some(key.into());
         self
     }
-
-    /// A header of every request, such as `authorization`.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.endpoint.header(name, value);
-        self
-    }
-
-    /// PEM certificates to trust beside the system's.
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.endpoint.roots(pem.into());
-        self
-    }
-
-    /// How long an attempt may take (10 s).
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.endpoint.limit(limit);
-        self
-    }
 }
+
+sends_over_http!(Webhook);
 
 impl std::fmt::Debug for Webhook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -90,6 +90,11 @@ fn setters(sources: &str, of: &str) -> BTreeSet<String> {
     let head = format!("\nimpl {of} {{\n");
     let blocks = sources.split(&head).skip(1);
     let blocks = blocks.map(|rest| rest.split("\n}\n").next().unwrap_or_default());
+    // Those of sinks over HTTP are written once.
+    let shared = sources.contains(&format!("sends_over_http!({of});"));
+    let shared = shared.then(|| sources.split("impl $sink {\n").nth(1)).flatten();
+    let shared = shared.and_then(|rest| rest.split("\n        }\n").next());
+    let blocks = blocks.chain(shared);
     let methods = blocks.flat_map(|block| block.split("    pub fn ").skip(1));
     let setters = methods.filter(|method| {
         let head = method.split('{').next().unwrap_or_default();

@@ -154,3 +154,72 @@ pub(super) type Origin = (usize, Option<(f64, f64)>);
 fn at(numbers: &[f64], index: usize) -> f64 {
     numbers.get(index).copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn learned(samples: &[[f64; 3]]) -> Relation {
+        let mut relation = Relation::of(3);
+        for (index, sample) in samples.iter().enumerate() {
+            relation.learn(sample.iter().copied(), 1.0 / (index + 1) as f64);
+        }
+        relation
+    }
+
+    /// Least squares on the two others, by their normal equations, with the same ridge.
+    fn naive(samples: &[[f64; 3]], sample: [f64; 3], of: usize) -> f64 {
+        let count = samples.len() as f64;
+        let mean = |i: usize| samples.iter().map(|s| s[i]).sum::<f64>() / count;
+        let covariance = |i: usize, j: usize| {
+            samples.iter().map(|s| (s[i] - mean(i)) * (s[j] - mean(j))).sum::<f64>() / count
+        };
+        let deviation = |i: usize| covariance(i, i).sqrt();
+        let correlation = |i: usize, j: usize| covariance(i, j) / deviation(i) / deviation(j);
+        let place = |i: usize| (sample[i] - mean(i)) / deviation(i);
+        let (a, b) = ((of + 1) % 3, (of + 2) % 3);
+        let (own, both) = (1.0 + RIDGE, correlation(a, b));
+        let determinant = own * own - both * both;
+        let weight = |one: usize, other: usize| {
+            (own * correlation(of, one) - both * correlation(of, other)) / determinant
+        };
+        deviation(of) * (place(of) - weight(a, b) * place(a) - weight(b, a) * place(b))
+    }
+
+    proptest! {
+        #[test]
+        fn departures_are_what_least_squares_leave(
+            mut samples in prop::collection::vec(prop::array::uniform3(-10.0..10.0f64), 4..20),
+            slope in -3.0..3.0f64,
+            sample in prop::array::uniform3(-20.0..20.0f64),
+        ) {
+            // One follows another, more or less; and the inverse is of the last sample.
+            samples.truncate(samples.len() / 3 * 3);
+            samples.iter_mut().for_each(|s| s[2] = slope * s[0] + 0.1 * s[2]);
+            let departures = learned(&samples).departures(sample.into_iter());
+            for (of, departure) in departures.iter().take(3).enumerate() {
+                let expected = naive(&samples, sample, of);
+                let scale = expected.abs().max(1.0);
+                prop_assert!((departure - expected).abs() < 1e-6 * scale, "{departure} {expected}");
+            }
+        }
+
+        #[test]
+        fn nothing_is_too_large_or_too_alike(
+            samples in prop::collection::vec(
+                prop::array::uniform3(prop_oneof![
+                    -LARGEST..LARGEST, Just(0.0), Just(1.0), Just(LARGEST), -1e-300..1e-300,
+                ]),
+                1..30,
+            ),
+        ) {
+            let relation = learned(&samples);
+            let last = samples[samples.len() - 1];
+            let departures = relation.departures(last.into_iter());
+            prop_assert!(departures.iter().all(|departure| departure.is_finite()));
+            let (origin, expected) = relation.origin(last.into_iter());
+            prop_assert!(origin < 3 && expected.is_none_or(|(low, high)| low <= high));
+        }
+    }
+}
