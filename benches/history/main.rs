@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo bench --features history,test-util --bench history
+//! cargo bench --features history,test-util --bench history -- crowd nab    # some of it
 //! ```
 //!
 //! All times are processor time of one thread. Prints one table and writes `target/history.json`, in the shape of `target/versus.json`. The
@@ -66,12 +67,17 @@ impl Report {
 
 fn main() {
     let mut report = Report(Vec::new());
-    for set in data::all() {
+    let words: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(&**word));
+    for set in data::all().iter().filter(|set| wanted(set.name)) {
         println!("{}: {} series, {} samples", set.name, set.series.len(), set.samples());
-        keep::measure(&set, &mut report);
-        alone(&set, &mut report);
+        keep::measure(set, &mut report);
+        alone(set, &mut report);
     }
-    crowd::measure(&mut report);
+    if wanted("crowd") {
+        crowd::measure(&mut report);
+    }
     report.print();
     goals(&report);
     results::write("target/history.json", report.0);

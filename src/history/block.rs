@@ -1,5 +1,6 @@
 //! A closed run of samples of one series.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::bits::Reader;
@@ -33,7 +34,8 @@ pub(super) struct Block {
     pub(super) first: u64,
     /// How many positions there are from the first sample to the last, with the gaps.
     pub(super) span: u32,
-    pub(super) gaps: Arc<[Gap]>,
+    /// `None` is none.
+    pub(super) gaps: Option<Arc<[Gap]>>,
     pub(super) codec: Codec,
     pub(super) bytes: Arc<[u8]>,
     /// Whether it is in the file, if there is one.
@@ -43,7 +45,16 @@ pub(super) struct Block {
 /// Columns of as many words as there are samples.
 pub(super) type Columns<const N: usize> = [Vec<u64>; N];
 
+/// Few have any.
+pub(super) fn shared(gaps: &[Gap]) -> Option<Arc<[Gap]>> {
+    (!gaps.is_empty()).then(|| gaps.into())
+}
+
 impl Block {
+    pub(super) fn gaps(&self) -> &[Gap] {
+        self.gaps.as_deref().unwrap_or_default()
+    }
+
     /// The position behind the last sample.
     pub(super) fn end(&self) -> u64 {
         self.first.saturating_add(u64::from(self.span))
@@ -51,19 +62,38 @@ impl Block {
 
     /// How many samples it holds.
     pub(super) fn count(&self) -> usize {
-        count(self.span, &self.gaps)
+        count(self.span, self.gaps())
     }
 
     /// Bytes of memory, about.
     pub(super) fn memory(&self) -> usize {
         /// Counts and lengths of what is shared, and a place in the line of what goes first.
-        const BESIDE: usize = 2 * 16 + 16;
-        size_of::<Self>() + BESIDE + self.gaps.len() * size_of::<Gap>() + self.bytes.len()
+        const BESIDE: usize = 16 + 16;
+        let gaps = self.gaps.as_ref().map_or(0, |gaps| 16 + gaps.len() * size_of::<Gap>());
+        size_of::<Self>() + BESIDE + gaps + self.bytes.len()
     }
 
     /// The positions of its samples.
     pub(super) fn positions(&self) -> impl Iterator<Item = u64> + '_ {
-        positions(self.first, self.span, &self.gaps)
+        positions(self.first, self.span, self.gaps())
+    }
+
+    /// The positions of its samples, by runs without gaps.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        runs(self.first, self.span, self.gaps())
+    }
+
+    /// Packs its samples, unless they are damaged or are packed already.
+    pub(super) fn pack<const N: usize>(&mut self, kinds: [Word; N]) {
+        if self.codec != Codec::Gorilla {
+            return;
+        }
+        let Some(columns) = self.columns(kinds) else { return };
+        let mut bytes = Vec::new();
+        for (kind, column) in kinds.into_iter().zip(columns) {
+            packed::write(kind, &column, &mut bytes);
+        }
+        (self.codec, self.bytes, self.stored) = (Codec::Packed, bytes.into(), false);
     }
 
     /// Its columns; `None` if the bytes are damaged.
@@ -110,9 +140,14 @@ pub(super) fn count(span: u32, gaps: &[Gap]) -> usize {
 }
 
 pub(super) fn positions(first: u64, span: u32, gaps: &[Gap]) -> impl Iterator<Item = u64> + '_ {
+    runs(first, span, gaps).flatten()
+}
+
+/// Positions without gaps between them.
+fn runs(first: u64, span: u32, gaps: &[Gap]) -> impl Iterator<Item = Range<u64>> + '_ {
     let starts = std::iter::once(0).chain(gaps.iter().map(|gap| gap.at.saturating_add(gap.length)));
     let ends = gaps.iter().map(|gap| gap.at).chain([span]);
-    starts.zip(ends).flat_map(|(start, end)| start..end).map(move |at| first + u64::from(at))
+    starts.zip(ends).map(move |(start, end)| first + u64::from(start)..first + u64::from(end))
 }
 
 #[cfg(test)]

@@ -61,15 +61,16 @@ pub struct Reach {
 impl Store {
     /// Bytes it takes, about.
     pub(super) fn total(&self) -> usize {
-        self.used.iter().sum::<usize>() + self.timeline.memory()
+        self.books.total() + self.timeline.memory()
     }
 
     /// Lets go of the past until the rest fits.
     pub(super) fn make_room(&mut self) {
         while self.total() > self.budget {
-            let over =
-                |tier: &Tier| (self.used[*tier as usize] as u64).saturating_mul(100) / tier.share();
-            let full = |tier: &Tier| !self.queues[*tier as usize].is_empty();
+            let over = |tier: &Tier| {
+                (self.books.used[*tier as usize] as u64).saturating_mul(100) / tier.share()
+            };
+            let full = |tier: &Tier| !self.books.queues[*tier as usize].is_empty();
             match Tier::ALL.into_iter().filter(full).max_by_key(over) {
                 Some(tier) => self.evict(tier),
                 None => {
@@ -85,14 +86,13 @@ impl Store {
 
     /// Lets go of the block of a tier that was closed first.
     fn evict(&mut self, tier: Tier) {
-        let Some((id, first)) = self.queues[tier as usize].pop_front() else { return };
+        let Some((id, first)) = self.books.queues[tier as usize].pop_front() else { return };
         let Some(Some(series)) = self.series.get_mut(id as usize) else { return };
-        let blocks = series.past.of_mut(tier);
         // It may have grown old and gone by itself.
-        if blocks.front().is_none_or(|block| block.first != first) {
+        if series.past.of(tier).front().is_none_or(|block| block.first != first) {
             return;
         }
-        let Some(block) = blocks.pop_front() else { return };
+        let Some(block) = series.past.pop(tier) else { return };
         self.counts.samples[tier as usize] += block.count() as u64;
         let last = block.end() - 1;
         let end = match tier {
@@ -101,9 +101,7 @@ impl Store {
         };
         let until = &mut self.counts.until[tier as usize];
         *until = end.max(*until);
-        let (freed, place) = (block.memory(), tier as usize);
-        self.used[place] = self.used[place].saturating_sub(freed);
-        series.used[place] = series.used[place].saturating_sub(freed);
+        self.books.measure(series);
     }
 
     /// How many series it holds.
@@ -136,7 +134,7 @@ impl Store {
                 },
                 asked: Duration::from_millis(self.tiers.keep(tier)),
                 reach: Duration::from_millis(now.saturating_sub(oldest)),
-                used: self.used[tier as usize],
+                used: self.books.used[tier as usize],
                 evicted: self.counts.samples[tier as usize],
             }
         });

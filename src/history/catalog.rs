@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::family::Part;
 use super::query::{Limit, Lines, Span, each, moment};
 use super::selector::Selector;
 use super::{History, Line};
@@ -44,11 +45,13 @@ impl History {
         })
     }
 
-    /// The unit and the help text of a line's metric, as it was last described.
+    /// The unit and the help text of a line's metric, as it was last described. Those of a
+    /// histogram's count and sum are the histogram's.
     pub fn description<P>(&self, line: &Line<P>) -> (Option<metrics::Unit>, Option<String>) {
         let store = self.store().lock();
-        let index = store.by_name.get(line.name.as_str()).copied();
-        let family = index.and_then(|index| store.families.get(index as usize));
+        let family = |name| store.families.get(*store.by_name.get(name)? as usize);
+        let part = || Part::of(&line.name).and_then(|(name, _)| family(name));
+        let family = family(&line.name).or_else(part);
         let help = family.and_then(|family| family.help.as_deref()).map(str::to_owned);
         (family.and_then(|family| family.unit), help)
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use super::histogram::Histogram;
 use super::scalar::{Measure, Scalar};
 use super::series::Open;
+use super::staged::Staged;
 use crate::buckets::Buckets;
 use crate::cells::Layout;
 use crate::entry::{Entry, Kind};
@@ -54,11 +55,18 @@ impl Shape {
 
     pub(super) fn open(&self) -> Open {
         match self {
-            Self::Scalar(measure) => Open::Scalar(Scalar::new(*measure)),
+            Self::Scalar(measure) => {
+                Open::Scalar(Staged::default(), Box::new(Scalar::new(*measure)))
+            }
             Self::Histogram(buckets) => {
                 Open::Histogram(Box::new(Histogram::new(buckets.len() + 1)))
             }
         }
+    }
+
+    /// Whether it has this part.
+    pub(super) fn has(&self, part: Part) -> bool {
+        part == Part::Whole || matches!(self, Self::Histogram(_))
     }
 
     /// Memory that a series may come to need for what is open, about.
@@ -67,6 +75,31 @@ impl Shape {
         match self {
             Self::Scalar(_) => SCALAR,
             Self::Histogram(buckets) => SCALAR + 4 * 8 * buckets.len(),
+        }
+    }
+}
+
+/// What is asked of a series. A histogram's count and sum can be asked for by the names that
+/// Prometheus knows them by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    Count,
+    Sum,
+}
+
+impl Part {
+    /// The metric whose part has this name.
+    pub(super) fn of(name: &str) -> Option<(&str, Self)> {
+        let part = |suffix, part| name.strip_suffix(suffix).map(|name| (name, part));
+        part("_count", Self::Count).or_else(|| part("_sum", Self::Sum))
+    }
+
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Whole => "",
+            Self::Count => "_count",
+            Self::Sum => "_sum",
         }
     }
 }

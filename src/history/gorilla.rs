@@ -77,9 +77,22 @@ impl Predictor {
 
     #[inline]
     fn read_integer(&mut self, bits: &mut Reader<'_>) -> u64 {
-        let class = bits.peek().leading_ones().min(5);
-        bits.skip((class + 1).min(5));
-        let folded = bits.take(WIDTHS[class as usize]);
+        let next = bits.peek();
+        let class = next.leading_ones().min(5);
+        if class == 0 {
+            bits.skip(1);
+            return self.last.wrapping_add(self.shape);
+        }
+        let named = (class + 1).min(5);
+        let width = WIDTHS[class as usize];
+        // All but the widest are in what was read already.
+        let folded = if class < 5 {
+            (next << named) >> (64 - width)
+        } else {
+            bits.skip(named);
+            bits.peek()
+        };
+        bits.skip(if class < 5 { named + width } else { width });
         let change = (folded >> 1) ^ (folded & 1).wrapping_neg();
         self.shape = self.shape.wrapping_add(change);
         self.last.wrapping_add(self.shape)

@@ -1,9 +1,8 @@
 //! The open run of samples at the end of a series.
 
 use super::bits::Bits;
-use super::block::{self, Block, Codec, Columns, Gap};
+use super::block::{self, Block, Codec, Gap};
 use super::gorilla::{Predictor, Word};
-use super::packed;
 
 /// A longer gap ends a block.
 pub(super) const LONGEST_GAP: u64 = 256;
@@ -88,26 +87,11 @@ impl<const N: usize> Head<N> {
         Block {
             first: self.first,
             span: self.span,
-            gaps: self.gaps.as_slice().into(),
+            gaps: block::shared(&self.gaps),
             codec: Codec::Gorilla,
             bytes: self.bits.to_bytes().into(),
             stored: false,
         }
-    }
-
-    /// Its columns.
-    pub(super) fn columns(&self, kinds: [Word; N]) -> Columns<N> {
-        let columns = block::unwind(&self.bits.to_bytes(), kinds, self.count());
-        columns.unwrap_or_else(|| kinds.map(|_| Vec::new()))
-    }
-
-    /// Its samples as a packed block.
-    pub(super) fn pack(&self, kinds: [Word; N]) -> Block {
-        let mut bytes = Vec::new();
-        for (kind, column) in kinds.into_iter().zip(self.columns(kinds)) {
-            packed::write(kind, &column, &mut bytes);
-        }
-        Block { codec: Codec::Packed, bytes: bytes.into(), ..self.to_block() }
     }
 
     /// Goes on from a block that is not packed; `None` if it is damaged.
@@ -152,7 +136,9 @@ mod tests {
                 twin.push((position, words));
             }
             let resumed = Head::resume(&head.to_block(), KINDS).unwrap();
-            for block in [head.to_block(), head.pack(KINDS), resumed.to_block()] {
+            let mut packed = head.to_block();
+            packed.pack(KINDS);
+            for block in [head.to_block(), packed, resumed.to_block()] {
                 let [counts, values] = block.columns(KINDS).unwrap();
                 let words = counts.into_iter().zip(values).map(|(count, value)| [count, value]);
                 prop_assert_eq!(block.positions().zip(words).collect::<Vec<_>>(), twin.clone());

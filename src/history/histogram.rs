@@ -4,7 +4,7 @@
 use super::block::Block;
 use super::rows::{RowHead, Rows};
 use super::series::{Past, Turn};
-use super::tier::Tier;
+use super::tier::{Cursor, Tier};
 
 #[derive(Clone, Debug)]
 pub(super) struct Histogram {
@@ -57,12 +57,14 @@ impl Histogram {
         // If any times are not known any more, they are the first.
         (times.len()..block.count()).for_each(|_| _ = rows.next());
         let following = times.iter().skip(1).copied().chain([turn.now]);
+        let tiers = [Tier::Fine, Tier::Minutes, Tier::Hours];
+        let mut steps = tiers.map(|tier| (tier, Cursor::new(turn.tiers, tier)));
         for (time, next) in times.iter().zip(following) {
             let Some((_, row)) = rows.next() else { return };
-            for tier in [Tier::Fine, Tier::Minutes, Tier::Hours] {
-                let position = turn.tiers.position(tier, *time);
-                if turn.tiers.position(tier, next) != position {
-                    self.put(tier, position, row, turn, past);
+            for (tier, step) in &mut steps {
+                step.follow(*time);
+                if next > step.end {
+                    self.put(*tier, step.position, row, turn, past);
                 }
             }
         }

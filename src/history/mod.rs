@@ -21,6 +21,7 @@
 
 mod bits;
 mod block;
+mod books;
 mod budget;
 mod catalog;
 mod disk;
@@ -41,9 +42,11 @@ mod scalar;
 mod selector;
 mod series;
 mod stage;
+mod staged;
 mod store;
 mod tier;
 mod timeline;
+mod trend;
 mod view;
 
 use std::fmt;

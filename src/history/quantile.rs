@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::History;
 use super::query::{Grid, Limit, Lines, Span, each, moment};
-use super::range::{Reading, cut};
+use super::range::{Gather, Reading, gather};
 use super::selector::Selector;
 use super::view::{Point, Times, View};
 use crate::buckets::Buckets;
@@ -100,10 +100,14 @@ impl History {
                     grown.filter_map(reading).collect()
                 }
                 None if view.shape().grows() => return None,
-                None => cut(&view.points(times), grid, |_, time, points| Reading {
-                    time: moment(time),
-                    value: quantile(q, points),
-                }),
+                None => {
+                    let steps = gather::<Values>(view, times, grid).into_iter();
+                    let reading = |(time, Values(values))| Reading {
+                        time: moment(time),
+                        value: quantile(q, values),
+                    };
+                    steps.map(reading).collect()
+                }
             };
             Some(readings).filter(|readings| !readings.is_empty())
         }))
@@ -143,11 +147,21 @@ fn grow(view: &View, times: &Times, grid: Grid, buckets: &Buckets) -> BTreeMap<u
     steps
 }
 
-/// The quantile of the points, between the two nearest as PromQL does it. What was rolled up counts
-/// as often as it has samples, at its mean.
-fn quantile(q: f64, points: &[Point]) -> f64 {
-    let mut values: Vec<(f64, u64)> =
-        points.iter().map(|point| (point.mean, point.count)).collect();
+/// Values, and how often they count: what was rolled up as often as it has samples, at its mean.
+struct Values(Vec<(f64, u64)>);
+
+impl Gather for Values {
+    fn new(_: Option<u64>) -> Self {
+        Self(Vec::new())
+    }
+
+    fn add(&mut self, point: &Point) {
+        self.0.push((point.mean, point.count));
+    }
+}
+
+/// The quantile of values, between the two nearest as PromQL does it.
+fn quantile(q: f64, mut values: Vec<(f64, u64)>) -> f64 {
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
     let count: u64 = values.iter().map(|(_, count)| count).sum();
     let rank = q * count.saturating_sub(1) as f64;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::family::Shape;
+use super::family::{Part, Shape};
 use super::selector::Selector;
 use super::store::Store;
 use super::tier::millis;
@@ -114,12 +114,10 @@ pub(super) fn each<P>(
     span: Span,
     mut ask: impl FnMut(&View, &Times) -> Option<Vec<P>>,
 ) -> Lines<P> {
-    let (times, ids) = {
+    let (times, part, ids) = {
         let store = store.lock();
-        let families = store.by_name.iter().filter(|(name, _)| selector.takes_name(name));
-        let families = families.filter_map(|(_, index)| store.families.get(*index as usize));
-        let ids: Vec<u32> = families.flat_map(|family| family.sorted.iter().copied()).collect();
-        (Times::of(&store), ids)
+        let (part, ids) = candidates(&store, selector);
+        (Times::of(&store), part, ids)
     };
     let mut answer = Lines { lines: Vec::new(), left_out: 0, now: moment(times.now) };
     let (limit, mut points) = (span.limit, 0);
@@ -127,9 +125,10 @@ pub(super) fn each<P>(
         let room = answer.lines.len() < limit.series && points < limit.points;
         let chosen = {
             let store = store.lock();
-            let chosen = ids.iter().filter_map(|id| choose(&store, *id, selector));
+            let chosen = ids.iter().filter_map(|id| choose(&store, *id, part, selector));
+            let view = |id| view(&store, id, part, span, &times);
             match room {
-                true => chosen.map(|(line, id)| (line, view(&store, id, span, &times))).collect(),
+                true => chosen.map(|(line, id)| (line, view(id))).collect(),
                 false => {
                     answer.left_out += chosen.count();
                     Vec::new()
@@ -149,7 +148,21 @@ pub(super) fn each<P>(
     answer
 }
 
-fn choose<P>(store: &Store, id: u32, selector: &Selector) -> Option<(Line<P>, u32)> {
+/// The series of all metrics whose name the selector takes; or else, if it names the count or the
+/// sum of a histogram, those of that histogram.
+fn candidates(store: &Store, selector: &Selector) -> (Part, Vec<u32>) {
+    let families = store.by_name.iter().filter(|(name, _)| selector.takes_name(name));
+    let families = families.filter_map(|(_, index)| store.families.get(*index as usize));
+    let ids: Vec<u32> = families.flat_map(|family| family.sorted.iter().copied()).collect();
+    let name = selector.only_name().filter(|name| ids.is_empty() && selector.takes_name(name));
+    let family = name.and_then(Part::of).and_then(|(name, part)| {
+        let family = store.families.get(*store.by_name.get(name)? as usize)?;
+        family.shape.has(part).then_some((part, family.sorted.clone()))
+    });
+    family.unwrap_or((Part::Whole, ids))
+}
+
+fn choose<P>(store: &Store, id: u32, part: Part, selector: &Selector) -> Option<(Line<P>, u32)> {
     let series = store.series.get(id as usize)?.as_ref()?;
     let family = store.families.get(series.family as usize)?;
     let own =
@@ -162,12 +175,13 @@ fn choose<P>(store: &Store, id: u32, selector: &Selector) -> Option<(Line<P>, u3
     }
     labels.sort();
     let chosen = selector.takes_labels(&labels);
-    let (name, kind) = (family.name.to_string(), family.shape.kind());
+    let name = format!("{}{}", family.name, part.suffix());
+    let kind = if part == Part::Whole { family.shape.kind() } else { Kind::Counter };
     chosen.then(|| (Line { name, kind, labels, points: Vec::new() }, id))
 }
 
-fn view(store: &Store, id: u32, span: Span, times: &Times) -> Option<View> {
+fn view(store: &Store, id: u32, part: Part, span: Span, times: &Times) -> Option<View> {
     let series = store.series.get(id as usize)?.as_ref()?;
     let shape: &Shape = &store.families.get(series.family as usize)?.shape;
-    Some(View::of(series, shape, span.from, span.to, times))
+    Some(View::of(series, (shape, part), span, times))
 }

@@ -8,7 +8,7 @@ use super::query::{Grid, Limit, Lines, Span, each, moment};
 use super::resample::resample;
 use super::selector::Selector;
 use super::tier::millis;
-use super::view::Point;
+use super::view::{Point, Times, View};
 use crate::error::Error;
 
 /// A value at a moment.
@@ -174,7 +174,7 @@ impl History {
     }
 
     pub(super) fn range_of(&self, selector: &Selector, grid: Grid, limit: Limit) -> Lines<Window> {
-        self.on_grid(selector, grid, limit, |_| true, |_, time, points| window(time, points))
+        self.on_grid(selector, grid, limit, |_| true, Seen::window)
     }
 
     pub(super) fn increase_of(
@@ -183,38 +183,32 @@ impl History {
         grid: Grid,
         limit: Limit,
     ) -> Lines<Reading> {
-        let growth = |_: Option<&Point>, time, points: &[Point]| Reading {
-            time: moment(time),
-            value: growth(points),
-        };
+        let growth = |grown: &Grown, time| Reading { time: moment(time), value: grown.growth };
         self.on_grid(selector, grid, limit, Shape::grows, growth)
     }
 
     pub(super) fn rate_of(&self, selector: &Selector, grid: Grid, limit: Limit) -> Lines<Reading> {
-        let rate = |before: Option<&Point>, time, points: &[Point]| {
-            let until = points.last().map_or(time, |point| point.time);
-            // Of the first sample of all it is known what it grew by only if it was born then.
-            let first = points.first().filter(|first| first.growth == 0.0);
-            let passed = before.or(first).map_or(0, |before| until.saturating_sub(before.time));
+        let rate = |grown: &Grown, time| {
+            let passed = grown.since.map_or(0, |since| grown.until.saturating_sub(since));
             let passed = if passed > 0 { passed } else { grid.step };
-            Reading { time: moment(time), value: growth(points) / (passed as f64 / 1e3) }
+            Reading { time: moment(time), value: grown.growth / (passed as f64 / 1e3) }
         };
         self.on_grid(selector, grid, limit, Shape::grows, rate)
     }
 
-    /// Makes something of every step's points, and the point before them.
-    fn on_grid<P>(
+    /// Makes something of every step's points.
+    fn on_grid<G: Gather, P>(
         &self,
         selector: &Selector,
         grid: Grid,
         limit: Limit,
         wanted: impl Fn(&Shape) -> bool,
-        make: impl Fn(Option<&Point>, u64, &[Point]) -> P,
+        make: impl Fn(&G, u64) -> P,
     ) -> Lines<P> {
         let span = Span { from: grid.from, to: grid.to, limit };
         each(self.store(), selector, span, |view, times| {
-            let points = wanted(view.shape()).then(|| view.points(times))?;
-            let made = cut(&points, grid, &make);
+            let steps = wanted(view.shape()).then(|| gather::<G>(view, times, grid))?;
+            let made: Vec<P> = steps.iter().map(|(end, step)| make(step, *end)).collect();
             Some(made).filter(|made| !made.is_empty())
         })
     }
@@ -228,54 +222,86 @@ impl History {
     }
 }
 
-/// Cuts points into the steps of a grid, those that have any.
-pub(super) fn cut<P>(
-    points: &[Point],
-    grid: Grid,
-    make: impl Fn(Option<&Point>, u64, &[Point]) -> P,
-) -> Vec<P> {
-    let mut made = Vec::new();
-    let mut rest = points;
-    let mut before: Option<&Point> = None;
-    while let Some(first) = rest.first() {
-        let Some(end) = grid.end(first.time) else {
-            if first.time > grid.to {
-                break;
+/// What becomes of the points of a step, one after the other.
+pub(super) trait Gather {
+    /// Without points; that before them, if any, was at this time.
+    fn new(before: Option<u64>) -> Self;
+
+    fn add(&mut self, point: &Point);
+}
+
+/// The steps of a grid that have points, by their ends.
+pub(super) fn gather<G: Gather>(view: &View, times: &Times, grid: Grid) -> Vec<(u64, G)> {
+    let mut steps: Vec<(u64, G)> = Vec::new();
+    let mut before = None;
+    view.each(times, |point| {
+        match steps.last_mut().filter(|(end, _)| point.time <= *end) {
+            Some((_, step)) => step.add(&point),
+            None => {
+                // Else it is before the range, or behind its last whole step.
+                if let Some(end) = grid.end(point.time) {
+                    let mut step = G::new(before);
+                    step.add(&point);
+                    steps.push((end, step));
+                }
             }
-            // Before the range, or in a last step that the range cuts off.
-            before = Some(first);
-            rest = rest.get(1..).unwrap_or_default();
-            continue;
-        };
-        let (step, later) = rest.split_at(rest.partition_point(|point| point.time <= end));
-        made.push(make(before, end, step));
-        before = step.last();
-        rest = later;
+        }
+        before = Some(point.time);
+    });
+    steps
+}
+
+/// How much a counter grew.
+struct Grown {
+    growth: f64,
+    /// When that began, if it is known.
+    since: Option<u64>,
+    until: u64,
+}
+
+impl Gather for Grown {
+    fn new(before: Option<u64>) -> Self {
+        Self { growth: 0.0, since: before, until: 0 }
     }
-    made
+
+    fn add(&mut self, point: &Point) {
+        if self.until == 0 && point.growth == 0.0 {
+            // Of the first sample of all it is known what it grew by only if it was born then.
+            self.since = self.since.or(Some(point.time));
+        }
+        self.growth += point.growth;
+        self.until = point.time;
+    }
 }
 
-fn growth(points: &[Point]) -> f64 {
-    points.iter().map(|point| point.growth).sum()
+/// The range of values, and their sum.
+struct Seen {
+    min: f64,
+    max: f64,
+    sum: f64,
+    last: f64,
+    count: u64,
 }
 
-fn window(time: u64, points: &[Point]) -> Window {
-    let mut window = Window {
-        time: moment(time),
-        min: f64::NAN,
-        max: f64::NAN,
-        mean: 0.0,
-        last: f64::NAN,
-        count: 0,
-    };
-    for point in points {
+impl Gather for Seen {
+    fn new(_: Option<u64>) -> Self {
+        Self { min: f64::NAN, max: f64::NAN, sum: 0.0, last: f64::NAN, count: 0 }
+    }
+
+    #[inline]
+    fn add(&mut self, point: &Point) {
         // NaNs are passed over where there is anything else.
-        window.min = window.min.min(point.low);
-        window.max = window.max.max(point.high);
-        window.mean += point.mean * point.count as f64;
-        window.last = point.last;
-        window.count += point.count;
+        self.min = self.min.min(point.low);
+        self.max = self.max.max(point.high);
+        self.sum += point.mean * point.count as f64;
+        self.last = point.last;
+        self.count += point.count;
     }
-    window.mean /= window.count as f64;
-    window
+}
+
+impl Seen {
+    fn window(&self, time: u64) -> Window {
+        let Self { min, max, last, count, .. } = *self;
+        Window { time: moment(time), min, max, mean: self.sum / count as f64, last, count }
+    }
 }

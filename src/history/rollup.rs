@@ -29,6 +29,7 @@ impl Rolling {
 
     /// Adds a sample, which counts as `amount` in the total. A NaN is passed over by the least and
     /// the greatest, and stays visible in the rest.
+    #[inline]
     pub(super) fn add(&mut self, value: f64, amount: f64) {
         if self.count == 0 {
             (self.low, self.high) = (value, value);
@@ -38,6 +39,18 @@ impl Rolling {
         self.total += amount;
         self.last = value;
         self.count += 1;
+    }
+
+    /// Adds a rollup of later samples, which has some.
+    pub(super) fn add_all(&mut self, later: &Self) {
+        if self.count == 0 {
+            (self.low, self.high) = (later.low, later.high);
+        }
+        self.low = self.low.min(later.low);
+        self.high = self.high.max(later.high);
+        self.total += later.total;
+        self.last = later.last;
+        self.count += later.count;
     }
 
     pub(super) fn words(&self) -> [u64; COLUMNS] {

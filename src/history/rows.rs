@@ -85,7 +85,7 @@ impl RowHead {
         Block {
             first: self.first,
             span: self.span,
-            gaps: self.gaps.as_slice().into(),
+            gaps: block::shared(&self.gaps),
             codec: Codec::Rows,
             bytes: self.bytes.as_slice().into(),
             stored: false,
@@ -121,7 +121,7 @@ impl<'a> Rows<'a> {
         // A row takes at least two bytes, so damaged counts do not ask for much memory.
         let fits = block.codec == Codec::Rows && block.count() <= block.bytes.len() / 2;
         fits.then(|| Self {
-            positions: block::positions(block.first, block.span, &block.gaps).collect(),
+            positions: block.positions().collect(),
             next: 0,
             bytes: &block.bytes,
             row: vec![0; width],

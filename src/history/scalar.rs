@@ -5,7 +5,8 @@ use super::gorilla::Word;
 use super::head::Head;
 use super::rollup::{COLUMNS, KINDS, Rolling};
 use super::series::{Past, Turn};
-use super::tier::Tier;
+use super::staged::Staged;
+use super::tier::{Cursor, Tier};
 
 const ROLLUPS: [Tier; 2] = [Tier::Minutes, Tier::Hours];
 
@@ -40,7 +41,7 @@ pub(super) struct Scalar {
     /// Few have any, and not for the first minutes.
     rolled: [Option<Box<Head<COLUMNS>>>; 2],
     rolling: [Rolling; 2],
-    /// The sample before those in `ticks`; a counter's growth is counted from it.
+    /// The sample before those that are staged; a counter's growth is counted from it.
     before: Option<u64>,
 }
 
@@ -50,118 +51,151 @@ impl Scalar {
         Self { measure, ticks: None, fine: None, rolled: [None, None], rolling, before: None }
     }
 
-    /// Adds a tick's sample. True if that took memory.
-    #[inline]
-    pub(super) fn push(
+    /// Whether it never got a sample.
+    pub(super) fn is_new(&self) -> bool {
+        self.before.is_none()
+    }
+
+    /// Adds samples to all tiers. True if it takes another amount of memory now.
+    pub(super) fn add(&mut self, staged: &Staged, turn: &mut Turn<'_>, past: &mut Past) -> bool {
+        let before = turn.closed.len();
+        let mut grew = false;
+        if turn.tiers.keep(Tier::Tick) > 0 {
+            for (tick, word) in (staged.first()..).zip(staged.words()) {
+                grew |= self.push_tick(tick, *word, turn, past);
+            }
+        }
+        let (timeline, words) = (turn.timeline, staged.words());
+        let times = timeline.since(staged.first()).take(words.len()).chain([turn.now]);
+        grew |= self.fill_fine(times.clone(), words, turn, past);
+        grew |= self.fill_rollups(times, words, turn, past);
+        grew || turn.closed.len() > before
+    }
+
+    fn push_tick(&mut self, tick: u64, word: u64, turn: &mut Turn<'_>, past: &mut Past) -> bool {
+        let kinds = [self.measure.word()];
+        let limit = turn.limit(Tier::Tick);
+        let mut size = 0;
+        if let Some(head) = self.ticks.take_if(|head| !head.takes(tick) || head.count() >= limit) {
+            size = head.size() + head.size() / 8;
+            past.add(Tier::Tick, head.to_block(), turn);
+        }
+        self.ticks.get_or_insert_with(|| Head::after(size, tick)).push(tick, [word], kinds)
+    }
+
+    /// Closes the run of ticks.
+    pub(super) fn close_ticks(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
+        if let Some(head) = self.ticks.take() {
+            past.add(Tier::Tick, head.to_block(), turn);
+        }
+    }
+
+    /// Adds the last sample of every step. There is a time more than samples: that of what follows.
+    fn fill_fine(
         &mut self,
-        tick: u64,
+        times: impl Iterator<Item = u64> + Clone,
+        words: &[u64],
+        turn: &mut Turn<'_>,
+        past: &mut Past,
+    ) -> bool {
+        let mut step = Cursor::new(turn.tiers, Tier::Fine);
+        let mut grew = false;
+        for ((time, next), word) in times.clone().zip(times.skip(1)).zip(words) {
+            step.follow(time);
+            if next > step.end {
+                grew |= self.push_fine(step.position, *word, turn, past);
+            }
+        }
+        grew
+    }
+
+    fn fill_rollups(
+        &mut self,
+        times: impl Iterator<Item = u64>,
+        words: &[u64],
+        turn: &mut Turn<'_>,
+        past: &mut Past,
+    ) -> bool {
+        let (word, is_counter) = (self.measure.word(), self.measure.is_counter());
+        let (mut before, mut minutes) = (self.before.or(turn.base), self.rolling[0]);
+        let mut step = Cursor::new(turn.tiers, Tier::Minutes);
+        let mut rolled = false;
+        for (time, sample) in times.zip(words) {
+            step.follow(time);
+            if minutes.position != step.position {
+                rolled |= self.roll_minutes(minutes, turn, past);
+                minutes = Rolling::new(step.position);
+            }
+            let value = word.to_f64(*sample);
+            let amount = match before.replace(*sample) {
+                _ if !is_counter => value,
+                before => before.map_or(0.0, |before| growth(word, before, *sample)),
+            };
+            minutes.add(value, amount);
+        }
+        (self.before, self.rolling[0]) = (before, minutes);
+        rolled
+    }
+
+    /// Moves minutes that were rolled up into their tier, and adds them to the hours.
+    fn roll_minutes(&mut self, minutes: Rolling, turn: &mut Turn<'_>, past: &mut Past) -> bool {
+        if minutes.count == 0 {
+            return false;
+        }
+        self.roll(0, minutes, turn, past);
+        let time = turn.tiers.time(Tier::Minutes, minutes.position);
+        let position = turn.tiers.position(Tier::Hours, time);
+        if self.rolling[1].position != position {
+            self.roll(1, self.rolling[1], turn, past);
+            self.rolling[1] = Rolling::new(position);
+        }
+        self.rolling[1].add_all(&minutes);
+        true
+    }
+
+    /// Closes rollups whose time is over, of a series that gets no more samples.
+    pub(super) fn roll_over(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
+        let tiers = *turn.tiers;
+        if self.rolling[0].position < tiers.position(Tier::Minutes, turn.now) {
+            let minutes = std::mem::take(&mut self.rolling[0]);
+            self.roll_minutes(minutes, turn, past);
+        }
+        if self.rolling[1].position < tiers.position(Tier::Hours, turn.now) {
+            let hours = std::mem::take(&mut self.rolling[1]);
+            self.roll(1, hours, turn, past);
+        }
+    }
+
+    fn push_fine(
+        &mut self,
+        position: u64,
         word: u64,
         turn: &mut Turn<'_>,
         past: &mut Past,
     ) -> bool {
         let kinds = [self.measure.word()];
-        if let Some(head) = &mut self.ticks {
-            if head.takes(tick) && head.count() < turn.limit(Tier::Tick) {
-                return head.push(tick, [word], kinds);
-            }
-        }
-        let before = self.ticks.as_ref().map_or(0, |head| head.size() + head.size() / 8);
-        self.close_ticks(turn, past);
-        // Rollups that this sample is too late for must not wait for the next run: the samples they
-        // are made of may be gone by then.
-        self.roll_ended(turn, past);
-        self.ticks.insert(Head::after(before, tick)).push(tick, [word], kinds);
-        true
-    }
-
-    /// Closes the run of ticks, and fills the coarser tiers from it.
-    pub(super) fn close_ticks(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
-        let Some(head) = self.ticks.take() else { return };
-        let [words] = head.columns([self.measure.word()]);
-        let block = head.to_block();
-        let times: Vec<u64> = turn.times(block.positions()).collect();
-        past.add(Tier::Tick, block, turn);
-        self.cascade(&times, &words, turn, past);
-    }
-
-    /// Fills the coarser tiers from samples that follow those before.
-    pub(super) fn cascade(
-        &mut self,
-        times: &[u64],
-        words: &[u64],
-        turn: &mut Turn<'_>,
-        past: &mut Past,
-    ) {
-        let (word, is_counter) = (self.measure.word(), self.measure.is_counter());
-        let following = times.iter().skip(1).copied().chain([turn.now]);
-        // If any times are not known any more, they are the first.
-        let words = words.get(words.len().saturating_sub(times.len())..).unwrap_or_default();
-        for ((time, sample), next) in times.iter().zip(words).zip(following) {
-            let position = turn.tiers.position(Tier::Fine, *time);
-            if turn.tiers.position(Tier::Fine, next) != position {
-                self.push_fine(position, *sample, turn, past);
-            }
-            let value = word.to_f64(*sample);
-            let amount = match self.before.replace(*sample) {
-                _ if !is_counter => value,
-                before => match before.or(turn.base) {
-                    Some(before) => growth(word, before, *sample),
-                    None => 0.0,
-                },
-            };
-            for (index, tier) in ROLLUPS.into_iter().enumerate() {
-                let position = turn.tiers.position(tier, *time);
-                if self.rolling[index].position != position {
-                    self.roll(index, turn, past);
-                    self.rolling[index] = Rolling::new(position);
-                }
-                self.rolling[index].add(value, amount);
-            }
-        }
-    }
-
-    /// Closes rollups whose time is over.
-    fn roll_ended(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
-        for (index, tier) in ROLLUPS.into_iter().enumerate() {
-            if self.rolling[index].position < turn.tiers.position(tier, turn.now) {
-                self.roll(index, turn, past);
-            }
-        }
-    }
-
-    /// Closes rollups whose time is over, of a series that gets no more samples.
-    pub(super) fn roll_over(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
-        if self.ticks.is_none() {
-            self.roll_ended(turn, past);
-        }
-    }
-
-    fn push_fine(&mut self, position: u64, word: u64, turn: &mut Turn<'_>, past: &mut Past) {
-        let kinds = [self.measure.word()];
         let limit = turn.limit(Tier::Fine);
-        let full = |head: &Head<1>| !head.takes(position) || head.count() >= limit;
         if self.fine.as_ref().is_some_and(|head| position < head.end()) {
-            return;
+            return false;
         }
-        if let Some(head) = self.fine.take_if(|head| full(head)) {
-            past.add(Tier::Fine, head.pack(kinds), turn);
+        let full = |head: &mut Head<1>| !head.takes(position) || head.count() >= limit;
+        if let Some(head) = self.fine.take_if(full) {
+            past.add(Tier::Fine, head.to_block(), turn);
         }
-        self.fine.get_or_insert_with(|| Head::new(position)).push(position, [word], kinds);
+        self.fine.get_or_insert_with(|| Head::new(position)).push(position, [word], kinds)
     }
 
     /// Moves what was rolled up into its tier.
-    fn roll(&mut self, index: usize, turn: &mut Turn<'_>, past: &mut Past) {
-        let rolling = std::mem::take(&mut self.rolling[index]);
-        let position = rolling.position;
-        let tier = ROLLUPS[index];
+    fn roll(&mut self, index: usize, rolling: Rolling, turn: &mut Turn<'_>, past: &mut Past) {
+        let (position, tier) = (rolling.position, ROLLUPS[index]);
         let limit = turn.limit(tier);
-        let full = |head: &Head<COLUMNS>| !head.takes(position) || head.count() >= limit;
         let head = &mut self.rolled[index];
         if rolling.count == 0 || head.as_ref().is_some_and(|head| position < head.end()) {
             return;
         }
-        if let Some(head) = head.take_if(|head| full(head)) {
-            past.add(tier, head.pack(KINDS), turn);
+        let full = |head: &mut Box<Head<COLUMNS>>| !head.takes(position) || head.count() >= limit;
+        if let Some(head) = head.take_if(full) {
+            past.add(tier, head.to_block(), turn);
         }
         let head = head.get_or_insert_with(|| Box::new(Head::new(position)));
         head.push(position, rolling.words(), KINDS);
@@ -201,7 +235,7 @@ impl Scalar {
     pub(super) fn resume(&mut self, tier: Tier, block: &Block) -> bool {
         let kinds = [self.measure.word()];
         match tier {
-            Tier::Tick => return false,
+            Tier::Tick => self.ticks = Head::resume(block, kinds),
             Tier::Fine => self.fine = Head::resume(block, kinds),
             Tier::Minutes => self.rolled[0] = Head::resume(block, KINDS).map(Box::new),
             Tier::Hours => self.rolled[1] = Head::resume(block, KINDS).map(Box::new),

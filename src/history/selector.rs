@@ -102,6 +102,16 @@ impl Selector {
             && of_name.into_iter().all(|(_, condition)| condition.takes(name))
     }
 
+    /// The one name it asks for, if it asks for one.
+    pub(super) fn only_name(&self) -> Option<&str> {
+        let conditions = self.conditions.iter().filter(|(label, _)| label == NAME);
+        let equal = conditions.filter_map(|(_, condition)| match condition {
+            Condition::Equal(name) => Some(name),
+            _ => None,
+        });
+        self.name.iter().chain(equal).next().map(String::as_str)
+    }
+
     /// Whether it chooses a series with these labels of a metric whose name it takes.
     pub(super) fn takes_labels<L: AsRef<str>, V: AsRef<str>>(&self, labels: &[(L, V)]) -> bool {
         let value = |wanted: &str| {

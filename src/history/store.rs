@@ -1,7 +1,8 @@
 //! All series, and what a tick does to them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
+use super::books::Books;
 use super::budget::Counts;
 use super::family::{Family, NONE, Shape};
 use super::series::{Birth, STALE, Series, Turn};
@@ -14,7 +15,7 @@ use crate::registry::Matcher;
 use crate::snapshot::{self, Snapshot};
 
 /// Every series is looked at once in so many ticks.
-const SWEEP: usize = 64;
+const SWEEP: u64 = 256;
 
 #[derive(Debug)]
 pub(super) struct Store {
@@ -25,17 +26,15 @@ pub(super) struct Store {
     pub(super) timeline: Timeline,
     pub(super) families: Vec<Family>,
     pub(super) by_name: BTreeMap<Box<str>, u32>,
+    /// The numbers of the metrics of the last snapshot, in its order.
+    shown: Vec<u32>,
     /// By number; a place is free while it is `None`.
     pub(super) series: Vec<Option<Series>>,
     free: Vec<u32>,
-    /// Closed blocks of each tier, in the order they go if there is no room.
-    pub(super) queues: [VecDeque<(u32, u64)>; 4],
-    /// Memory of closed blocks by tier, and of the rest.
-    pub(super) used: [usize; 5],
+    pub(super) books: Books,
     pub(super) reserved: usize,
     pub(super) counts: Counts,
     pub(super) global_labels: Vec<(String, String)>,
-    swept: usize,
     /// The serial number of the series that came last.
     serial: u64,
 }
@@ -49,21 +48,20 @@ impl Store {
             timeline: Timeline::default(),
             families: Vec::new(),
             by_name: BTreeMap::new(),
+            shown: Vec::new(),
             series: Vec::new(),
             free: Vec::new(),
-            queues: Default::default(),
-            used: [0; 5],
+            books: Books::default(),
             reserved: 0,
             counts: Counts::default(),
             global_labels: Vec::new(),
-            swept: 0,
             serial: 0,
         }
     }
 
     /// Adds what a snapshot shows.
     pub(super) fn append(&mut self, snapshot: &Snapshot, tick: Tick) {
-        let first = self.timeline.end() == 0;
+        let first = self.timeline.is_new();
         let (number, now) = self.timeline.push(tick);
         if self.global_labels != snapshot.global_labels() {
             self.global_labels = snapshot.global_labels().to_vec();
@@ -72,28 +70,50 @@ impl Store {
             // There may be room by now.
             self.families.iter_mut().filter(|family| family.refused > 0).for_each(Family::forget);
         }
-        for shown in snapshot.families() {
-            let index = self.family(shown);
-            let Some(family) = self.families.get(index as usize) else { continue };
-            if !family.knows(shown) {
-                self.align(index, shown, now, first);
-            }
+        for (place, shown) in snapshot.families().enumerate() {
+            let index = match self.shown.get(place) {
+                Some(index) if self.knows(*index, shown) => *index,
+                _ => self.find(place, shown, now, first),
+            };
             self.append_family(index, shown, number, now);
         }
-        self.sweep(now);
+        self.sweep(number, now);
+        self.pack();
         self.make_room();
-        self.forget_times(number, now);
+        if number % SWEEP == 0 {
+            self.forget_times(number, now);
+        }
+    }
+
+    fn knows(&self, index: u32, shown: &snapshot::Family) -> bool {
+        self.families.get(index as usize).is_some_and(|family| family.knows(shown))
+    }
+
+    /// The number of a metric whose series may have changed.
+    fn find(&mut self, place: usize, shown: &snapshot::Family, now: u64, first: bool) -> u32 {
+        let index = self.family(shown);
+        if !self.knows(index, shown) {
+            self.align(index, shown, now, first);
+        }
+        self.shown.resize(self.shown.len().max(place + 1), index);
+        if let Some(known) = self.shown.get_mut(place) {
+            *known = index;
+        }
+        index
     }
 
     fn append_family(&mut self, index: u32, shown: &snapshot::Family, number: u64, now: u64) {
         let hurry = self.hurry();
         let Some(family) = self.families.get(index as usize) else { return };
+        if family.sorted.is_empty() {
+            return;
+        }
         let mut turn = turn(&self.timeline, &self.tiers, now, hurry);
         let rows = shown.cells().chunks_exact(shown.stride());
         for (id, row) in family.current.iter().zip(rows) {
             let Some(Some(series)) = self.series.get_mut(*id as usize) else { continue };
             if series.push(number, row, &mut turn) {
-                account(*id, series, &mut turn, &mut self.used, &mut self.queues);
+                self.books.update(*id, series, &mut turn);
             }
         }
     }
@@ -119,7 +139,7 @@ impl Store {
     pub(super) fn add_family(&mut self, family: Family) -> u32 {
         let index = self.families.len() as u32;
         self.by_name.insert(family.name.clone(), index);
-        self.used[4] += family.memory();
+        self.books.used[4] += family.memory();
         self.families.push(family);
         index
     }
@@ -190,10 +210,9 @@ impl Store {
             return REFUSED;
         }
         let mut series = Series::new(labels, family, shape.open(), birth);
-        series.used = series.memory();
+        self.books.add(&mut series);
         self.serial += 1;
         series.serial = self.serial;
-        self.used[4] += series.used[4];
         self.reserved += reserve;
         if let Some(id) = self.free.pop() {
             if let Some(place) = self.series.get_mut(id as usize) {
@@ -225,22 +244,21 @@ impl Store {
 
     /// Brings the books in order after series were put into their places.
     pub(super) fn settle(&mut self) {
-        self.used = [0, 0, 0, 0, self.families.iter().map(Family::memory).sum()];
+        self.books.used = [0, 0, 0, 0, self.families.iter().map(Family::memory).sum()];
         self.free.clear();
         for (id, place) in self.series.iter_mut().enumerate() {
             let Some(series) = place else {
                 self.free.push(id as u32);
                 continue;
             };
-            series.used = series.memory();
-            self.used.iter_mut().zip(series.used).for_each(|(sum, used)| *sum += used);
+            self.books.add(series);
         }
         let labels = |id: &u32| self.series.get(*id as usize).and_then(Option::as_ref);
         for family in &mut self.families {
             family.sorted.sort_by_key(|id| labels(id).map(|series| &series.labels));
         }
         // Each tier's blocks came by series; the oldest are to go first.
-        for queue in &mut self.queues {
+        for queue in &mut self.books.queues {
             queue.make_contiguous().sort_by_key(|(_, first)| *first);
         }
     }
@@ -255,31 +273,26 @@ impl Store {
     pub(super) fn mark_stored(&mut self, id: u32, serial: u64, blocks: &[(Tier, u64)]) {
         let Some(Some(series)) = self.series.get_mut(id as usize) else { return };
         for (tier, first) in blocks.iter().filter(|_| series.serial == serial) {
-            let of_tier = series.past.of_mut(*tier);
-            if let Ok(index) = of_tier.binary_search_by_key(first, |block| block.first) {
-                if let Some(block) = of_tier.get_mut(index) {
-                    block.stored = true;
-                }
-            }
+            series.past.change(*tier, *first, |block| block.stored = true);
         }
     }
 
     /// Whether open ends take too much of the budget.
     fn hurry(&self) -> bool {
-        self.used[4] > self.budget / 2
+        self.books.used[4] > self.budget / 2
     }
 
     /// Looks at some of the series: closes what is stale, forgets what is old.
-    fn sweep(&mut self, now: u64) {
+    fn sweep(&mut self, number: u64, now: u64) {
         let hurry = self.hurry();
         let mut turn = turn(&self.timeline, &self.tiers, now, hurry);
         let mut gone = Vec::new();
-        for _ in 0..self.series.len().div_ceil(SWEEP) {
-            let id = self.swept;
-            self.swept = (self.swept + 1) % self.series.len();
+        let (round, count) = ((number % SWEEP) as usize, self.series.len());
+        let ids = [round, round + 1].map(|round| count * round / SWEEP as usize);
+        for id in ids[0]..ids[1] {
             let Some(Some(series)) = self.series.get_mut(id) else { continue };
             series.sweep(&mut turn);
-            account(id as u32, series, &mut turn, &mut self.used, &mut self.queues);
+            self.books.update(id as u32, series, &mut turn);
             if series.is_empty() {
                 gone.push(id as u32);
             }
@@ -294,9 +307,7 @@ impl Store {
             let Some(series) = self.series.get_mut(*id as usize).and_then(Option::take) else {
                 continue;
             };
-            for (sum, used) in self.used.iter_mut().zip(series.used) {
-                *sum = sum.saturating_sub(used);
-            }
+            self.books.remove(&series);
             families.push(series.family);
             let reserve =
                 self.families.get(series.family as usize).map_or(0, |f| f.shape.reserve());
@@ -313,10 +324,26 @@ impl Store {
         self.free.extend(ids);
     }
 
+    /// Packs some of the blocks that were closed: when many are in one tick, as after a gap, the
+    /// others wait, and can be read as they are.
+    fn pack(&mut self) {
+        /// A series closes one in a thousand ticks, if all are kept.
+        const FEW: usize = 512;
+        let mut left = 2 + self.series.len() / FEW;
+        while left > 0 {
+            let Some((id, tier, first)) = self.books.next_unpacked() else { return };
+            let Some(Some(series)) = self.series.get_mut(id as usize) else { continue };
+            if series.pack(tier, first) {
+                self.books.measure(series);
+                left -= 1;
+            }
+        }
+    }
+
     /// Forgets the times of ticks that nothing refers to any more.
     fn forget_times(&mut self, number: u64, now: u64) {
         /// A run is at most this long, then stale, then swept.
-        const MOST: u64 = 2 * (Tier::Tick.samples() as u64) + STALE + 2 * SWEEP as u64;
+        const MOST: u64 = 2 * (Tier::Tick.samples() as u64) + STALE + 2 * SWEEP;
         let old = now.saturating_sub(self.tiers.keep(Tier::Tick));
         let unneeded = self.timeline.tick_at(old).min(number.saturating_sub(MOST));
         self.timeline.forget(unneeded);
@@ -333,22 +360,4 @@ pub(super) fn turn<'a>(
     hurry: bool,
 ) -> Turn<'a> {
     Turn { timeline, tiers, now, hurry, early: 0, base: None, closed: Vec::new() }
-}
-
-/// Brings the books up to date after a series changed.
-pub(super) fn account(
-    id: u32,
-    series: &mut Series,
-    turn: &mut Turn<'_>,
-    used: &mut [usize; 5],
-    queues: &mut [VecDeque<(u32, u64)>; 4],
-) {
-    for (tier, first) in turn.closed.drain(..) {
-        queues[tier as usize].push_back((id, first));
-    }
-    let now = series.memory();
-    for ((sum, before), now) in used.iter_mut().zip(series.used).zip(now) {
-        *sum = (*sum + now).saturating_sub(before);
-    }
-    series.used = now;
 }

@@ -7,8 +7,7 @@
 //! hours     the same of 360                                 52 x retention
 //! ```
 //!
-//! Ticks are compressed as they come. When a run of them is closed, the coarser tiers are filled
-//! from it: no tick pays for them, and closings are spread, since series start out of step.
+//! Ticks wait for a few others, and are then compressed and added to all coarser tiers at once.
 
 use std::time::Duration;
 
@@ -95,6 +94,32 @@ impl Tiers {
     /// The moment of a position, of any tier but ticks.
     pub(super) fn time(&self, tier: Tier, position: u64) -> u64 {
         position.saturating_mul(self.step(tier))
+    }
+}
+
+/// The step of a tier that times are in, as they go on: to divide for each of them would cost more
+/// than to compress it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor {
+    step: u64,
+    pub(super) position: u64,
+    /// The end of the step.
+    pub(super) end: u64,
+}
+
+impl Cursor {
+    pub(super) fn new(tiers: &Tiers, tier: Tier) -> Self {
+        Self { step: tiers.step(tier), position: 0, end: 0 }
+    }
+
+    /// Goes on to the step of this time, which is not before the last one.
+    #[inline]
+    pub(super) fn follow(&mut self, time: u64) {
+        if time > self.end {
+            let next = time - self.end <= self.step;
+            self.position = if next { self.position + 1 } else { time.div_ceil(self.step) };
+            self.end = self.position.saturating_mul(self.step);
+        }
     }
 }
 

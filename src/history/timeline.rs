@@ -32,6 +32,17 @@ impl Timeline {
         self.floor = time;
     }
 
+    /// Goes on from ticks before the program started: the number of the first and the times of
+    /// all.
+    pub(super) fn restore(&mut self, first: u64, times: Vec<u64>) {
+        (self.first, self.times) = (first, times.into());
+    }
+
+    /// Whether no tick came since the program started.
+    pub(super) fn is_new(&self) -> bool {
+        self.last.is_none()
+    }
+
     /// Adds a tick, and gives its number and time.
     pub(super) fn push(&mut self, tick: Tick) -> (u64, u64) {
         let wall = millis(tick.unix);
@@ -71,6 +82,12 @@ impl Timeline {
     pub(super) fn time(&self, tick: u64) -> Option<u64> {
         let index = usize::try_from(tick.checked_sub(self.first)?).ok()?;
         self.times.get(index).copied()
+    }
+
+    /// The times of a tick and those behind it.
+    pub(super) fn since(&self, tick: u64) -> impl Iterator<Item = u64> + Clone + '_ {
+        let known = tick.saturating_sub(self.first).min(self.times.len() as u64);
+        self.times.range(known as usize..).copied()
     }
 
     /// The first tick that is not before this moment.

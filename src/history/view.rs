@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::block::Block;
-use super::family::Shape;
+use super::family::{Part, Shape};
 use super::gorilla::Word;
+use super::query::Span;
 use super::rollup::{KINDS, Rolling};
 use super::rows::Rows;
 use super::scalar::{Measure, growth};
@@ -39,6 +40,37 @@ impl Times {
         }
     }
 
+    /// Calls back with the index and the time of each sample of a block, up to a time.
+    #[inline]
+    fn each(&self, tier: Tier, block: &Block, end: u64, mut visit: impl FnMut(usize, u64)) {
+        let mut index = 0;
+        for run in block.runs() {
+            if tier == Tier::Tick {
+                let unknown = self.first.saturating_sub(run.start).min(run.end - run.start);
+                let start = usize::try_from(run.start.saturating_sub(self.first));
+                let times = start.ok().and_then(|start| self.times.get(start..));
+                let known = unknown as usize..(run.end - run.start) as usize;
+                for (at, time) in known.zip(times.unwrap_or_default()) {
+                    if *time > end {
+                        return;
+                    }
+                    visit(index + at, *time);
+                }
+            } else {
+                let step = self.tiers.step(tier);
+                let mut time = self.tiers.time(tier, run.start);
+                for at in 0..(run.end - run.start) as usize {
+                    if time > end {
+                        return;
+                    }
+                    visit(index + at, time);
+                    time = time.saturating_add(step);
+                }
+            }
+            index += (run.end - run.start) as usize;
+        }
+    }
+
     /// How much time a sample of the tier stands for.
     fn step(&self, tier: Tier) -> u64 {
         if tier == Tier::Tick { 0 } else { self.tiers.step(tier) }
@@ -65,11 +97,18 @@ pub(super) struct View {
     blocks: [Vec<Block>; 4],
     birth: Option<Birth>,
     shape: Shape,
+    part: Part,
 }
 
 impl View {
-    /// Of what is between these moments, and a sample before them.
-    pub(super) fn of(series: &Series, shape: &Shape, from: u64, to: u64, times: &Times) -> Self {
+    /// Of what is asked for, and a sample before it.
+    pub(super) fn of(
+        series: &Series,
+        (shape, part): (&Shape, Part),
+        span: Span,
+        times: &Times,
+    ) -> Self {
+        let Span { from, to, .. } = span;
         let blocks = Tier::ALL.map(|tier| {
             let time = |position| times.time(tier, position).unwrap_or(0);
             let closed = series.past.of(tier);
@@ -77,21 +116,19 @@ impl View {
             let start =
                 closed.partition_point(|block| time(block.end() - 1) < from).saturating_sub(1);
             let begins = |block: &&Block| time(block.first).saturating_sub(times.step(tier)) <= to;
-            let open = series.open_block(tier).filter(|block| begins(&block));
+            let open = series.open_block(tier).into_iter();
+            let staged = series.staged_block().filter(|_| tier == Tier::Tick);
+            let open = open.chain(staged).filter(|block| begins(&block));
             closed.iter().skip(start).take_while(begins).cloned().chain(open).collect()
         });
-        Self { blocks, birth: series.birth.clone(), shape: shape.clone() }
+        Self { blocks, birth: series.birth.clone(), shape: shape.clone(), part }
     }
 
-    /// Calls back for each block, in order of time, with a function that gives the time of those of
-    /// its samples that no finer tier knows better. A coarse step that a finer tier knows a part of
-    /// is left out: the finer samples are worth more than what was before them in that step, and
-    /// what a counter grew by there shows in the first of them.
-    fn walk(
-        &self,
-        times: &Times,
-        mut visit: impl FnMut(Tier, &Block, &dyn Fn(u64) -> Option<u64>),
-    ) {
+    /// Calls back for each block, in order of time, with the end of those of its samples that no
+    /// finer tier knows better. A coarse step that a finer tier knows a part of is left out: the
+    /// finer samples are worth more than what was before them in that step, and what a counter grew
+    /// by there shows in the first of them.
+    fn walk(&self, times: &Times, mut visit: impl FnMut(Tier, &Block, u64)) {
         let mut end = u64::MAX;
         let ends = Tier::ALL.map(|tier| {
             let ends = end;
@@ -102,10 +139,8 @@ impl View {
             ends
         });
         for tier in Tier::ALL.into_iter().rev() {
-            let end = ends[tier as usize];
-            let time = |position| times.time(tier, position).filter(|time| *time <= end);
             for block in &self.blocks[tier as usize] {
-                visit(tier, block, &time);
+                visit(tier, block, ends[tier as usize]);
             }
         }
     }
@@ -113,35 +148,66 @@ impl View {
     /// The samples of a counter or gauge, or how many observations a histogram held, in order of
     /// time.
     pub(super) fn points(&self, times: &Times) -> Vec<Point> {
-        let mut points = Points {
-            out: Vec::new(),
-            before: None,
-            birth: self.birth.as_ref(),
-            is_histogram: self.buckets().is_some(),
-        };
+        let most = self.blocks.iter().flatten().map(Block::count).sum();
+        let mut points = Vec::with_capacity(most);
+        self.each(times, |point| points.push(point));
+        points
+    }
+
+    /// Calls back with each of the [`points`](Self::points).
+    #[inline]
+    pub(super) fn each(&self, times: &Times, visit: impl FnMut(Point)) {
+        let mut points = Points { visit, before: None, birth: self.birth.as_ref() };
         match &self.shape {
-            Shape::Scalar(measure) => self.walk(times, |tier, block, time| {
-                points.scalar(*measure, tier, block, time, times);
-            }),
+            Shape::Scalar(measure) => {
+                self.walk(times, |tier, block, end| {
+                    if tier < Tier::Minutes {
+                        points.samples(measure.word(), tier, block, end, times);
+                    } else {
+                        points.rollups(*measure, tier, block, end, times);
+                    }
+                });
+            }
+            Shape::Histogram(_) if self.part == Part::Sum => self.sums(times, points.visit),
             Shape::Histogram(_) => self.rows(times, |stamp, row| {
-                let count = row.iter().skip(1).fold(0u64, |sum, count| sum.wrapping_add(*count));
-                points.sample(stamp.time, Word::Integer, count, stamp.step);
+                points.sample(stamp.time, Word::Integer, observations(row), stamp.step);
             }),
         }
-        points.out
     }
 
     /// The rows of a histogram, in order of time.
     pub(super) fn rows(&self, times: &Times, mut visit: impl FnMut(Stamp, &[u64])) {
-        let Some(buckets) = self.buckets() else { return };
-        self.walk(times, |tier, block, time| {
+        let Shape::Histogram(buckets) = &self.shape else { return };
+        self.walk(times, |tier, block, end| {
             let step = times.step(tier);
             let Some(mut rows) = Rows::new(block, buckets.len() + 1) else { return };
             while let Some((position, row)) = rows.next() {
-                if let Some(time) = time(position) {
+                if let Some(time) = times.time(tier, position).filter(|time| *time <= end) {
                     visit(Stamp { time, step }, row);
                 }
             }
+        });
+    }
+
+    /// The sums of a histogram's rows. They may shrink where observations are negative, so it is
+    /// the count that tells of a new beginning.
+    fn sums(&self, times: &Times, mut visit: impl FnMut(Point)) {
+        let cell = |row: &[u64]| f64::from_bits(row.first().copied().unwrap_or(0));
+        let mut before: Option<(f64, u64)> = None;
+        self.rows(times, |stamp, row| {
+            let (sum, count) = (cell(row), observations(row));
+            let born = || self.birth.as_ref().filter(|birth| birth.is_at(stamp.time, stamp.step));
+            let base = before.replace((sum, count)).or_else(|| {
+                let cells = born()?.cells.as_deref().unwrap_or_default();
+                Some((cell(cells), observations(cells)))
+            });
+            let growth = match base {
+                Some((_, counted)) if counted > count => sum,
+                Some((before, _)) => sum - before,
+                None => 0.0,
+            };
+            let (low, high, mean, last) = (sum, sum, sum, sum);
+            visit(Point { time: stamp.time, low, high, mean, last, count: 1, growth });
         });
     }
 
@@ -185,11 +251,11 @@ impl View {
         })
     }
 
-    /// The buckets of a histogram.
+    /// The buckets of a histogram, if that is what is asked for.
     pub(super) fn buckets(&self) -> Option<&Buckets> {
         match &self.shape {
-            Shape::Histogram(buckets) => Some(buckets),
-            Shape::Scalar(_) => None,
+            Shape::Histogram(buckets) if self.part == Part::Whole => Some(buckets),
+            _ => None,
         }
     }
 
@@ -205,57 +271,54 @@ pub(super) struct Stamp {
     step: u64,
 }
 
-struct Points<'a> {
-    out: Vec<Point>,
+struct Points<'a, F> {
+    visit: F,
     /// The sample or rollup before.
     before: Option<(Word, u64)>,
     birth: Option<&'a Birth>,
-    is_histogram: bool,
 }
 
-impl Points<'_> {
-    fn scalar(
-        &mut self,
-        measure: Measure,
-        tier: Tier,
-        block: &Block,
-        time: &dyn Fn(u64) -> Option<u64>,
-        times: &Times,
-    ) {
-        self.out.reserve(block.count());
-        if tier < Tier::Minutes {
-            let Some([words]) = block.columns([measure.word()]) else { return };
-            for (position, word) in block.positions().zip(words) {
-                if let Some(time) = time(position) {
-                    self.sample(time, measure.word(), word, times.step(tier));
-                }
+/// How many observations a row of a histogram counts.
+fn observations(row: &[u64]) -> u64 {
+    row.iter().skip(1).fold(0, |sum, count| sum.wrapping_add(*count))
+}
+
+impl<F: FnMut(Point)> Points<'_, F> {
+    fn samples(&mut self, word: Word, tier: Tier, block: &Block, end: u64, times: &Times) {
+        let Some([words]) = block.columns([word]) else { return };
+        let step = times.step(tier);
+        times.each(tier, block, end, |index, time| {
+            if let Some(sample) = words.get(index) {
+                self.sample(time, word, *sample, step);
             }
-            return;
-        }
-        let Some([low, high, total, last, count]) = block.columns(KINDS) else { return };
-        let rows = low.into_iter().zip(high).zip(total).zip(last).zip(count);
-        for (position, ((((low, high), total), last), count)) in block.positions().zip(rows) {
-            if let Some(time) = time(position) {
-                let rolled = Rolling::from_words(position, [low, high, total, last, count]);
-                self.rollup(time, measure, &rolled);
-            }
-        }
+        });
     }
 
+    fn rollups(&mut self, measure: Measure, tier: Tier, block: &Block, end: u64, times: &Times) {
+        let Some(columns) = block.columns(KINDS) else { return };
+        times.each(tier, block, end, |index, time| {
+            let words = columns.each_ref().map(|column| column.get(index).copied().unwrap_or(0));
+            self.rollup(time, measure, &Rolling::from_words(0, words));
+        });
+    }
+
+    #[inline]
     fn sample(&mut self, time: u64, word: Word, sample: u64, step: u64) {
         let value = word.to_f64(sample);
-        let birth = self.birth.filter(|birth| birth.is_at(time, step));
-        let base = birth.map(|birth| (word, birth.number(self.is_histogram)));
-        let growth = match self.before.replace((word, sample)).or(base) {
+        let growth = match self.before.replace((word, sample)) {
             Some((kind, before)) if kind == word => growth(word, before, sample),
             Some((kind, before)) => {
                 let before = kind.to_f64(before).to_bits();
                 growth(Word::Float, before, value.to_bits())
             }
-            None => 0.0,
+            None => {
+                let birth = self.birth.filter(|birth| birth.is_at(time, step));
+                let base = birth.map(|birth| birth.number());
+                base.map_or(0.0, |base| growth(word, base, sample))
+            }
         };
         let (low, high, mean, last) = (value, value, value, value);
-        self.out.push(Point { time, low, high, mean, last, count: 1, growth });
+        (self.visit)(Point { time, low, high, mean, last, count: 1, growth });
     }
 
     fn rollup(&mut self, time: u64, measure: Measure, rolled: &Rolling) {
@@ -266,6 +329,6 @@ impl Points<'_> {
             false => rolled.total / rolled.count as f64,
         };
         let Rolling { low, high, last, count, total: growth, .. } = *rolled;
-        self.out.push(Point { time, low, high, mean, last, count, growth });
+        (self.visit)(Point { time, low, high, mean, last, count, growth });
     }
 }

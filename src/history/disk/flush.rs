@@ -12,7 +12,7 @@ use super::super::series::{Open, Series};
 use super::super::store::Store;
 use super::super::tier::Tier;
 use super::record::{Identity, encode_block, encode_state, encode_times};
-use super::tables::{BLOCKS, Failure, META, OPEN, SERIES, STATE, TIMES};
+use super::tables::{BLOCKS, Failure, META, OPEN, SERIES, STAGED, STATE, TIMES};
 use crate::sync::Mutex;
 
 /// Series that are copied under one lock.
@@ -111,7 +111,7 @@ impl Mirror {
             let is_new = before.is_none();
             let family = store.families.get(series.family as usize)?;
             let identity = || Identity::encode(&family.name, &series.labels, &family.shape);
-            let blocks = Tier::ALL.into_iter().skip(1).flat_map(|tier| {
+            let blocks = Tier::ALL.into_iter().flat_map(|tier| {
                 let unwritten = move |block: &&Block| anew || is_new || !block.stored;
                 let blocks = series.past.of(tier).iter().filter(unwritten);
                 blocks.map(move |block| (tier, block.clone()))
@@ -141,12 +141,11 @@ impl Known {
 }
 
 fn open_ends(series: &Series) -> Vec<(u8, Vec<u8>)> {
-    let tiers = Tier::ALL.into_iter().map(|tier| {
-        let block = series.open_block(tier);
-        (tier as u8, block.map_or(Vec::new(), |block| encode_block(&block)))
-    });
-    let mut open: Vec<_> = tiers.collect();
-    if let Open::Scalar(scalar) = &series.open {
+    let blocks = Tier::ALL.map(|tier| (tier as u8, series.open_block(tier)));
+    let blocks = blocks.into_iter().chain([(STAGED, series.staged_block())]);
+    let encoded = |block: Option<Block>| block.map_or(Vec::new(), |block| encode_block(&block));
+    let mut open: Vec<_> = blocks.map(|(tier, block)| (tier, encoded(block))).collect();
+    if let Open::Scalar(_, scalar) = &series.open {
         let (rolling, before) = scalar.state();
         open.push((STATE, encode_state(&rolling, before)));
     }

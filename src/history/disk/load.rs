@@ -2,12 +2,15 @@
 
 use redb::{Database, ReadableTable};
 
+use super::super::block::{Block, Codec};
 use super::super::family::Family;
 use super::super::series::{Open, Series};
-use super::super::store::{Store, account, turn};
+use super::super::store::Store;
 use super::super::tier::Tier;
 use super::record::{Identity, decode_block, decode_state, decode_times};
-use super::tables::{BLOCKS, FORMAT, Failure, META, OPEN, SERIES, STATE, THIS_FORMAT, TIMES};
+use super::tables::{
+    BLOCKS, FORMAT, Failure, META, OPEN, SERIES, STAGED, STATE, THIS_FORMAT, TIMES,
+};
 use crate::key;
 
 /// More series than any budget has room for.
@@ -38,10 +41,12 @@ pub(super) fn load(database: &Database, store: &mut Store) -> Result<Outcome, Fa
         transaction.open_table(OPEN)?;
     }
     transaction.commit()?;
-    let mut loader = Loader { store, outcome: Outcome::default() };
     let reader = database.begin_read()?;
     let meta = reader.open_table(META)?;
     let times = meta.get(TIMES)?.and_then(|times| decode_times(times.value()));
+    let (first, now, times) = times.unwrap_or_default();
+    store.timeline.restore(first, times);
+    let mut loader = Loader { store, outcome: Outcome::default() };
     for row in reader.open_table(SERIES)?.iter()? {
         let (id, bytes) = row?;
         loader.series(id.value(), bytes.value());
@@ -50,19 +55,10 @@ pub(super) fn load(database: &Database, store: &mut Store) -> Result<Outcome, Fa
         let (key, bytes) = row?;
         loader.block(key.value(), bytes.value());
     }
-    let mut ticks = Vec::new();
-    // The state comes behind the tiers in order, and must be there before the ticks.
     for row in reader.open_table(OPEN)?.iter()? {
         let (key, bytes) = row?;
         let (id, tier) = key.value();
-        match Tier::from_number(tier) {
-            Some(Tier::Tick) => ticks.push((id, bytes.value().to_vec())),
-            _ => loader.open(id, tier, bytes.value()),
-        }
-    }
-    let (first, now, times) = times.unwrap_or_default();
-    for (id, bytes) in ticks {
-        loader.ticks(id, &bytes, first, &times);
+        loader.open(id, tier, bytes.value());
     }
     loader.finish(now);
     Ok(loader.outcome)
@@ -112,57 +108,43 @@ impl Loader<'_> {
             self.outcome.damaged += 1;
             return;
         };
+        let timed = self.has_times(tier, &block);
         let Some(series) = self.at(id) else { return };
-        let blocks = series.past.of_mut(tier);
-        if blocks.back().is_some_and(|before| before.end() > block.first) {
+        let follows = series.past.of(tier).back().is_none_or(|before| before.end() <= block.first);
+        if !timed || !follows {
             self.outcome.damaged += 1;
             return;
         }
-        blocks.push_back(block);
-        if let Some(queue) = self.store.queues.get_mut(tier as usize) {
-            queue.push_back((id, first));
-        }
+        let may_be_packed = block.codec == Codec::Gorilla;
+        series.past.push(tier, block);
+        self.store.books.close(id, tier, first, may_be_packed);
+    }
+
+    /// Whether the positions of a block are moments.
+    fn has_times(&self, tier: Tier, block: &Block) -> bool {
+        tier != Tier::Tick || block.end() <= self.store.timeline.end()
     }
 
     fn open(&mut self, id: u32, tier: u8, bytes: &[u8]) {
-        let resumed = match (self.at(id), Tier::from_number(tier)) {
+        let block = || decode_block(bytes);
+        let place = Tier::from_number(tier);
+        let resumed = match (self.at(id), place) {
             (None, _) => return,
-            (Some(series), Some(tier)) => {
-                decode_block(bytes).is_some_and(|block| series.resume(tier, &block))
-            }
-            (Some(Series { open: Open::Scalar(scalar), .. }), None) if tier == STATE => {
+            (Some(_), Some(tier)) => block().is_some_and(|block| {
+                self.has_times(tier, &block)
+                    && self.at(id).is_some_and(|series| series.resume(tier, &block))
+            }),
+            (Some(Series { open: Open::Scalar(_, scalar), .. }), None) if tier == STATE => {
                 let state = decode_state(bytes);
                 state.map(|(rolling, before)| scalar.set_state(rolling, before)).is_some()
             }
+            (Some(_), None) if tier == STAGED => block().is_some_and(|block| {
+                self.has_times(Tier::Tick, &block)
+                    && self.at(id).is_some_and(|series| series.restage(&block))
+            }),
             _ => false,
         };
         self.outcome.damaged += u64::from(!resumed);
-    }
-
-    /// Runs of ticks go on as what they would have become.
-    fn ticks(&mut self, id: u32, bytes: &[u8], first: u64, times: &[u64]) {
-        let Store { series, timeline, tiers, used, queues, .. } = &mut *self.store;
-        let Some(Some(series)) = series.get_mut(id as usize) else { return };
-        let Some(block) = decode_block(bytes) else {
-            self.outcome.damaged += 1;
-            return;
-        };
-        let time = |tick: u64| {
-            let index = usize::try_from(tick.checked_sub(first)?).ok()?;
-            times.get(index).copied()
-        };
-        let times: Vec<u64> = block.positions().filter_map(time).collect();
-        let mut turn = turn(timeline, tiers, u64::MAX, false);
-        match &mut series.open {
-            Open::Scalar(scalar) => match block.columns([scalar.measure.word()]) {
-                Some([words]) => scalar.cascade(&times, &words, &mut turn, &mut series.past),
-                None => self.outcome.damaged += 1,
-            },
-            Open::Histogram(histogram) => {
-                histogram.cascade(&times, &block, &mut turn, &mut series.past);
-            }
-        }
-        account(id, series, &mut turn, used, queues);
     }
 
     fn finish(&mut self, now: u64) {

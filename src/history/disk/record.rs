@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::super::block::{Block, Codec, Gap};
+use super::super::block::{Block, Codec, Gap, shared};
 use super::super::family::Shape;
 use super::super::rollup::{COLUMNS, Rolling};
 use super::super::rows::{read, write};
@@ -76,8 +76,8 @@ pub(super) fn encode_block(block: &Block) -> Vec<u8> {
     out.push(block.codec as u8);
     write(block.first, &mut out);
     write(u64::from(block.span), &mut out);
-    write(block.gaps.len() as u64, &mut out);
-    for gap in block.gaps.iter() {
+    write(block.gaps().len() as u64, &mut out);
+    for gap in block.gaps() {
         write(u64::from(gap.at), &mut out);
         write(u64::from(gap.length), &mut out);
     }
@@ -104,7 +104,7 @@ pub(super) fn decode_block(bytes: &[u8]) -> Option<Block> {
         gaps.push(Gap { at, length });
     }
     let block =
-        Block { first, span, gaps: gaps.into(), codec, bytes: (*rest).into(), stored: true };
+        Block { first, span, gaps: shared(&gaps), codec, bytes: (*rest).into(), stored: true };
     (block.count() <= MOST_SAMPLES).then_some(block)
 }
 
@@ -281,7 +281,7 @@ mod tests {
             bit in 0u32..8,
         ) {
             let gaps = [Gap { at: 1, length: 2 }, Gap { at: 5, length: 9 }];
-            let block = Block { first, span: 20, gaps: gaps.into(), codec: Codec::Packed, bytes: bytes.into(), stored: true };
+            let block = Block { first, span: 20, gaps: shared(&gaps), codec: Codec::Packed, bytes: bytes.into(), stored: true };
             let mut bytes = encode_block(&block);
             let back = decode_block(&bytes).unwrap();
             prop_assert_eq!((back.first, back.span, &back.gaps, &back.bytes), (first, 20, &block.gaps, &block.bytes));

@@ -18,10 +18,12 @@ pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 
 /// The tier that stands for the state of the open ends.
 pub(super) const STATE: u8 = u8::MAX;
+/// And for the newest ticks, which are in no tier yet.
+pub(super) const STAGED: u8 = u8::MAX - 1;
 /// In `META`: how the rows are to be read, and when ticks were.
 pub(super) const FORMAT: &str = "format";
 pub(super) const TIMES: &str = "times";
-pub(super) const THIS_FORMAT: &[u8] = b"nissa history 1";
+pub(super) const THIS_FORMAT: &[u8] = b"nissa history 2";
 
 /// Why there is no file.
 #[derive(Debug)]
