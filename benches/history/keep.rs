@@ -2,17 +2,42 @@
 
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nissa::history::{History, Selector};
 use nissa::monitor::{Monitor, Stage, Tick, Wants};
 use nissa::{ManualClock, Observed, Registry, Snapshot};
+use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::data::{Series, Set};
 use crate::{Report, spent};
 
 /// Stands before or behind the history, and notes when its turn comes.
-pub struct Gate(Arc<Mutex<Option<Duration>>>);
+pub struct Gate {
+    is_first: bool,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+/// The time, and how often this thread had lost its processor.
+#[derive(Clone, Copy)]
+struct Seen {
+    at: Instant,
+    lost: i64,
+}
+
+impl Seen {
+    /// Asks for the time next to what is measured: the other question takes longer than a small
+    /// tick.
+    fn now(is_first: bool) -> Self {
+        let lost =
+            || getrusage(UsageWho::RUSAGE_THREAD).expect("usage").involuntary_context_switches();
+        if is_first {
+            let lost = lost();
+            return Self { at: Instant::now(), lost };
+        }
+        Self { at: Instant::now(), lost: lost() }
+    }
+}
 
 impl Stage for Gate {
     fn name(&self) -> &'static str {
@@ -24,7 +49,8 @@ impl Stage for Gate {
     }
 
     fn after(&mut self, _: &Snapshot, _: Tick) {
-        *self.0.lock().unwrap() = Some(spent());
+        let mut seen = self.seen.lock().unwrap();
+        seen.push(Seen::now(self.is_first));
     }
 }
 
@@ -34,34 +60,66 @@ pub struct Bench {
     pub history: History,
     pub clock: ManualClock,
     monitor: Monitor,
-    gates: [Arc<Mutex<Option<Duration>>>; 2],
-    /// What it takes to ask the clock, which is a third of a tick of five series.
-    asking: Duration,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    /// What a tick takes that has nothing between the gates.
+    empty: Duration,
 }
 
 impl Bench {
     pub fn new(history: History, interval: Duration) -> Self {
+        let bench = Self::with(None, interval);
+        let mut empty: Vec<Duration> = (0..500).filter_map(|_| bench.tick(interval)).collect();
+        empty.sort_unstable();
+        let empty = empty.get(empty.len() / 2).copied().expect("ticks");
+        Self { empty, ..Self::with(Some(history), interval) }
+    }
+
+    fn with(history: Option<History>, interval: Duration) -> Self {
         let (registry, clock) = (
             Registry::builder().series(1 << 20).series_per_family(1 << 20).build(),
             ManualClock::new(),
         );
         clock.set_unix(Duration::from_secs(1_000_000));
-        let gates = [Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None))];
+        let seen = Arc::new(Mutex::new(Vec::with_capacity(2)));
+        let gate = |is_first| Gate { is_first, seen: Arc::clone(&seen) };
         let builder =
             nissa::builder().registry(registry.clone()).clock(clock.clone()).interval(interval);
-        let builder = builder.stage(Gate(Arc::clone(&gates[0]))).history(history.clone());
-        let monitor = builder.stage(Gate(Arc::clone(&gates[1]))).build().expect("a monitor");
-        let asking = (0..1_000).map(|_| spent()).collect::<Vec<_>>();
-        let asking = asking.windows(2).map(|two| two[1] - two[0]).min().expect("a clock");
-        Self { registry, history, clock, monitor, gates, asking }
+        let builder = builder.stage(gate(true));
+        let builder = match &history {
+            Some(history) => builder.history(history.clone()),
+            None => builder,
+        };
+        let monitor = builder.stage(gate(false)).build().expect("a monitor");
+        let history = history.unwrap_or_default();
+        Self { registry, history, clock, monitor, seen, empty: Duration::ZERO }
     }
 
-    /// Ticks, and tells how long the history's part took.
-    pub fn tick(&self, passed: Duration) -> Duration {
+    /// Ticks, and tells how long the history's part took, unless the thread lost its processor.
+    pub fn tick(&self, passed: Duration) -> Option<Duration> {
         self.clock.advance(passed);
         self.monitor.tick();
-        let [before, behind] = [0, 1].map(|gate: usize| self.gates[gate].lock().unwrap().take());
-        (behind.expect("a tick") - before.expect("a tick")).saturating_sub(self.asking)
+        let mut seen = self.seen.lock().unwrap();
+        let [first, last] = seen[..] else { panic!("two gates") };
+        seen.clear();
+        (first.lost == last.lost).then(|| (last.at - first.at).saturating_sub(self.empty))
+    }
+}
+
+/// Adds up ticks. Those that are not known count as much as the others in the mean.
+#[derive(Default)]
+struct Sum {
+    known: Duration,
+    ticks: (u32, u32),
+}
+
+impl Sum {
+    fn add(&mut self, tick: Option<Duration>) {
+        self.known += tick.unwrap_or_default();
+        self.ticks = (self.ticks.0 + 1, self.ticks.1 + u32::from(tick.is_some()));
+    }
+
+    fn nanos(&self) -> f64 {
+        self.known.as_nanos() as f64 * f64::from(self.ticks.0) / f64::from(self.ticks.1)
     }
 }
 
@@ -76,12 +134,12 @@ pub fn measure(set: &Set, report: &mut Report) {
     let bench = Bench::new(history, step);
     let shows: Vec<Show> = set.series.iter().map(|series| show(&bench.registry, series)).collect();
     let longest = set.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
-    let mut taken = Duration::ZERO;
+    let mut taken = Sum::default();
     for index in 0..longest {
         for (show, series) in shows.iter().zip(&set.series) {
             show(series.values.get(index).copied());
         }
-        taken += bench.tick(step);
+        taken.add(bench.tick(step));
     }
     // The last sample is told by the end of its step.
     let (samples, now) = (set.samples() as f64, bench.history.now() + step);
@@ -90,9 +148,9 @@ pub fn measure(set: &Set, report: &mut Report) {
     bench.clock.advance(step * 300);
     for _ in 0..128 {
         shows.iter().for_each(|show| show(Some(1.0)));
-        taken += bench.tick(step);
+        taken.add(bench.tick(step));
     }
-    report.push(set.name, "append", "nissa", taken.as_nanos() as f64 / samples, "ns/sample");
+    report.push(set.name, "append", "nissa", taken.nanos() / samples, "ns/sample");
     let fine = bench.history.capacity().tiers.into_iter().find(|tier| tier.tier == "fine");
     let used = fine.map_or(0, |fine| fine.used);
     report.push(set.name, "bytes", "nissa", used as f64 / samples, "B/sample");

@@ -6,10 +6,11 @@
 //! cargo bench --features history,test-util --bench history -- crowd nab    # some of it
 //! ```
 //!
-//! All times are processor time of one thread. Prints one table and writes `target/history.json`, in the shape of `target/versus.json`. The
-//! history's figures are of the whole thing: bytes are those of closed blocks with their
-//! bookkeeping, appending is the time a tick takes for all that the history does in it, packing
-//! included, and reading goes through the library's `range`.
+//! Times are processor time of one thread; of ticks, wall time without those in which the thread
+//! lost its processor, for asking how much it got takes longer than a small tick. Prints one table
+//! and writes `target/history.json`, in the shape of `target/versus.json`. The history's figures are
+//! of the whole thing: bytes are those of closed blocks with their bookkeeping, appending is the
+//! time of ticks until the last sample is packed, and reading goes through the library's `range`.
 
 #![allow(unreachable_pub, reason = "a program exports nothing, so the word would be pub(crate)")]
 

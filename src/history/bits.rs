@@ -35,6 +35,17 @@ impl Bits {
         self.used = rest;
     }
 
+    /// Appends what tells how to read a value, and the value.
+    #[inline]
+    pub(super) fn push_after(&mut self, named: u64, name_width: u32, value: u64, width: u32) {
+        if name_width + width <= 64 {
+            // A width of 64 has no name before it here.
+            return self.push(named.wrapping_shl(width) | value, name_width + width);
+        }
+        self.push(named, name_width);
+        self.push(value, width);
+    }
+
     /// Everything written so far, filled up with zeros to whole bytes.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let tail = self.word.to_be_bytes();

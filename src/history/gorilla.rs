@@ -67,12 +67,8 @@ impl Predictor {
         let folded = (change << 1) ^ ((change as i64 >> 63) as u64);
         let needed = 64 - folded.leading_zeros();
         let class = WIDTHS.iter().position(|width| needed <= *width).unwrap_or(5) as u32;
-        if class == 5 {
-            bits.push(0b11111, 5);
-        } else {
-            bits.push((1 << (class + 1)) - 2, class + 1);
-        }
-        bits.push(folded, WIDTHS[class as usize]);
+        let named = if class == 5 { (0b11111, 5) } else { ((1 << (class + 1)) - 2, class + 1) };
+        bits.push_after(named.0, named.1, folded, WIDTHS[class as usize]);
     }
 
     #[inline]
@@ -107,14 +103,13 @@ impl Predictor {
         let (zeros, width) = ((self.shape >> 32) as u32, self.shape as u32);
         let (before, behind) = (changed.leading_zeros(), changed.trailing_zeros());
         if width > 0 && before >= zeros && behind >= 64 - zeros - width {
-            bits.push(0b10, 2);
-            return bits.push(changed >> (64 - zeros - width), width);
+            return bits.push_after(0b10, 2, changed >> (64 - zeros - width), width);
         }
         // Five bits tell the zeros, so a change further behind is written with zeros of its own.
         let before = before.min(31);
         let width = 64 - before - behind;
-        bits.push(0b11 << 11 | u64::from(before) << 6 | u64::from(width - 1), 13);
-        bits.push(changed >> behind, width);
+        let named = 0b11 << 11 | u64::from(before) << 6 | u64::from(width - 1);
+        bits.push_after(named, 13, changed >> behind, width);
         self.shape = u64::from(before) << 32 | u64::from(width);
     }
 

@@ -5,7 +5,7 @@ use super::gorilla::Word;
 use super::head::Head;
 use super::rollup::{COLUMNS, KINDS, Rolling};
 use super::series::{Past, Turn};
-use super::staged::Staged;
+use super::staged::{MOST, Staged};
 use super::tier::{Cursor, Tier};
 
 const ROLLUPS: [Tier; 2] = [Tier::Minutes, Tier::Hours];
@@ -65,10 +65,12 @@ impl Scalar {
                 grew |= self.push_tick(tick, *word, turn, past);
             }
         }
-        let (timeline, words) = (turn.timeline, staged.words());
-        let times = timeline.since(staged.first()).take(words.len()).chain([turn.now]);
-        grew |= self.fill_fine(times.clone(), words, turn, past);
-        grew |= self.fill_rollups(times, words, turn, past);
+        let words = staged.words();
+        let mut times = [turn.now; MOST + 1];
+        let known = turn.timeline.since(staged.first()).take(words.len());
+        times.iter_mut().zip(known).for_each(|(to, time)| *to = time);
+        grew |= self.fill_fine(&times, words, turn, past);
+        grew |= self.fill_rollups(&times, words, turn, past);
         grew || turn.closed.len() > before
     }
 
@@ -90,19 +92,19 @@ impl Scalar {
         }
     }
 
-    /// Adds the last sample of every step. There is a time more than samples: that of what follows.
+    /// Adds the last sample of every step. Behind the samples' times is that of what follows.
     fn fill_fine(
         &mut self,
-        times: impl Iterator<Item = u64> + Clone,
+        times: &[u64],
         words: &[u64],
         turn: &mut Turn<'_>,
         past: &mut Past,
     ) -> bool {
         let mut step = Cursor::new(turn.tiers, Tier::Fine);
         let mut grew = false;
-        for ((time, next), word) in times.clone().zip(times.skip(1)).zip(words) {
-            step.follow(time);
-            if next > step.end {
+        for ((time, next), word) in times.iter().zip(times.iter().skip(1)).zip(words) {
+            step.follow(*time);
+            if *next > step.end {
                 grew |= self.push_fine(step.position, *word, turn, past);
             }
         }
@@ -111,7 +113,7 @@ impl Scalar {
 
     fn fill_rollups(
         &mut self,
-        times: impl Iterator<Item = u64>,
+        times: &[u64],
         words: &[u64],
         turn: &mut Turn<'_>,
         past: &mut Past,
@@ -120,8 +122,8 @@ impl Scalar {
         let (mut before, mut minutes) = (self.before.or(turn.base), self.rolling[0]);
         let mut step = Cursor::new(turn.tiers, Tier::Minutes);
         let mut rolled = false;
-        for (time, sample) in times.zip(words) {
-            step.follow(time);
+        for (time, sample) in times.iter().zip(words) {
+            step.follow(*time);
             if minutes.position != step.position {
                 rolled |= self.roll_minutes(minutes, turn, past);
                 minutes = Rolling::new(step.position);

@@ -9,7 +9,7 @@ use super::gorilla::Word;
 use super::head::Head;
 
 /// Samples that wait, at most.
-const MOST: usize = 32;
+pub(super) const MOST: usize = 32;
 
 /// Samples of ticks that follow each other.
 #[derive(Clone, Copy, Debug, Default)]

@@ -92,7 +92,7 @@ impl Store {
     /// The number of a metric whose series may have changed.
     fn find(&mut self, place: usize, shown: &snapshot::Family, now: u64, first: bool) -> u32 {
         let index = self.family(shown);
-        if !self.knows(index, shown) {
+        if !self.knows(index, shown) && !self.is_aligned(index, shown) {
             self.align(index, shown, now, first);
         }
         self.shown.resize(self.shown.len().max(place + 1), index);
@@ -142,6 +142,18 @@ impl Store {
         self.books.used[4] += family.memory();
         self.families.push(family);
         index
+    }
+
+    /// Whether all series are those of the last snapshot. A metric that has some which are out of
+    /// sight makes a new list of the others for each.
+    fn is_aligned(&self, index: u32, shown: &snapshot::Family) -> bool {
+        let Some(family) = self.families.get(index as usize) else { return false };
+        let is_same = |(id, entry): (&u32, &Entry)| {
+            let series = self.series.get(*id as usize).and_then(Option::as_ref);
+            series.is_some_and(|series| *series.labels == *entry.text_str())
+        };
+        family.current.len() == shown.len()
+            && family.current.iter().zip(walk(shown.shared_entries())).all(is_same)
     }
 
     /// Finds the series of a snapshot among those that are kept: both are sorted by labels, so one
