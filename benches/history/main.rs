@@ -10,7 +10,7 @@
 //! lost its processor, for asking how much it got takes longer than a small tick. Prints one table
 //! and writes `target/history.json`, in the shape of `target/versus.json`. The history's figures are
 //! of the whole thing: bytes are those of closed blocks with their bookkeeping, appending is the
-//! time of ticks until the last sample is packed, and reading goes through the library's `range`.
+//! time of ticks until the last sample is packed, the best of five runs, and reading goes through the library's `range`.
 
 #![allow(unreachable_pub, reason = "a program exports nothing, so the word would be pub(crate)")]
 

@@ -181,10 +181,12 @@ impl Scalar {
             return false;
         }
         let full = |head: &mut Head<1>| !head.takes(position) || head.count() >= limit;
+        let mut size = 0;
         if let Some(head) = self.fine.take_if(full) {
+            size = head.size();
             past.add(Tier::Fine, head.to_block(), turn);
         }
-        self.fine.get_or_insert_with(|| Head::new(position)).push(position, [word], kinds)
+        self.fine.get_or_insert_with(|| Head::after(size, position)).push(position, [word], kinds)
     }
 
     /// Moves what was rolled up into its tier.

@@ -91,7 +91,12 @@ impl Store {
 
     /// The number of a metric whose series may have changed.
     fn find(&mut self, place: usize, shown: &snapshot::Family, now: u64, first: bool) -> u32 {
-        let index = self.family(shown);
+        let last = self.shown.get(place).copied();
+        let is_it = |index: &u32| {
+            let family = self.families.get(*index as usize);
+            family.is_some_and(|family| *family.name == *shown.name() && family.fits(shown))
+        };
+        let index = last.filter(is_it).unwrap_or_else(|| self.family(shown));
         if !self.knows(index, shown) && !self.is_aligned(index, shown) {
             self.align(index, shown, now, first);
         }
