@@ -24,6 +24,7 @@ mod block;
 mod books;
 mod budget;
 mod catalog;
+mod decimal;
 mod disk;
 mod family;
 mod gorilla;

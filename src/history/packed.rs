@@ -1,14 +1,15 @@
 //! Columns of a closed block, by `pco`, which finds the pattern of a run of numbers: a common
 //! divisor, a steady growth, few frequent values. Nothing is lost.
 //!
-//! A column starts with a tag that says which way it went, and the length of what follows.
+//! A column starts with a tag that says which way it went, and the length of what follows. The
+//! choices that take `pco` longer than the packing are made here.
 
 use pco::errors::PcoResult;
 use pco::standalone::{simple_compress, simple_decompress_into};
-use pco::{ChunkConfig, DeltaSpec};
+use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
 use super::gorilla::Word;
-use super::trend;
+use super::{decimal, trend};
 
 /// Higher ones gain a hundredth on what this crate keeps, and take half as long again.
 const LEVEL: usize = 4;
@@ -19,10 +20,12 @@ const CONSTANT: u8 = 0;
 const INTEGERS: u8 = 1;
 /// `f64`s.
 const FLOATS: u8 = 2;
-/// `f64`s that are integers, as `i64`s.
-const WHOLE: u8 = 3;
+/// `f64`s that are `f32`s.
+const SINGLES: u8 = 3;
 /// As they are.
 const RAW: u8 = 4;
+/// `f64`s that are `i64`s divided by a power of ten: the power is added to the tag.
+const DECIMALS: u8 = 5;
 
 /// Appends a column.
 pub(super) fn write(kind: Word, words: &[u64], out: &mut Vec<u8>) {
@@ -30,17 +33,9 @@ pub(super) fn write(kind: Word, words: &[u64], out: &mut Vec<u8>) {
     if words.iter().all(|word| word == first) {
         return part(CONSTANT, &first.to_le_bytes(), out);
     }
-    // Differences of large integers, which as doubles would lose their low digits.
-    let since = |word: u64| word.wrapping_sub(*first) as i64 as f64;
     let packed = match kind {
-        Word::Integer => (INTEGERS, pack(words, |word| since(*word))),
-        Word::Float => match whole(words) {
-            Some(whole) => (WHOLE, pack(&whole, |value| *value as f64)),
-            None => {
-                let floats: Vec<f64> = words.iter().map(|word| f64::from_bits(*word)).collect();
-                (FLOATS, pack(&floats, |value| *value))
-            }
-        },
+        Word::Integer => (INTEGERS, pack_integers(words, |word| word.wrapping_sub(*first) as i64)),
+        Word::Float => pack_floats(words),
     };
     match packed {
         (tag, Ok(bytes)) if bytes.len() < words.len() * 8 => part(tag, &bytes, out),
@@ -51,17 +46,38 @@ pub(super) fn write(kind: Word, words: &[u64], out: &mut Vec<u8>) {
     }
 }
 
-fn pack<T: pco::data_types::Number>(
-    numbers: &[T],
-    as_f64: impl Fn(&T) -> f64,
+fn pack_floats(words: &[u64]) -> (u8, PcoResult<Vec<u8>>) {
+    if let Some((places, integers)) = decimal::integers(words) {
+        return (DECIMALS + places, pack_integers(&integers, |integer| *integer));
+    }
+    let number = |word: u64| f64::from_bits(word);
+    let order = trend::order(words.len(), |index| words.get(index).copied().map_or(0.0, number));
+    if let Some(singles) = decimal::singles(words) {
+        return (SINGLES, simple_compress(&singles, &config(order, ModeSpec::Auto)));
+    }
+    let floats: Vec<f64> = words.iter().map(|word| number(*word)).collect();
+    (FLOATS, simple_compress(&floats, &config(order, ModeSpec::Auto)))
+}
+
+/// `since` is the distance from another number, which as a double has no digits to lose.
+fn pack_integers<T: pco::data_types::Number>(
+    integers: &[T],
+    since: impl Fn(&T) -> i64,
 ) -> PcoResult<Vec<u8>> {
-    let order = trend::order(numbers.len(), |index| numbers.get(index).map_or(0.0, &as_f64));
+    let since = |index: usize| integers.get(index).map_or(0, &since);
+    let order = trend::order(integers.len(), |index| since(index) as f64);
+    let divisor = trend::divisor(integers.len(), since);
+    let mode = if divisor > 1 { ModeSpec::TryIntMult(divisor) } else { ModeSpec::Classic };
+    simple_compress(integers, &config(order, mode))
+}
+
+fn config(order: usize, mode: ModeSpec) -> ChunkConfig {
     let differences = match order {
         0 => DeltaSpec::None,
         order => DeltaSpec::TryConsecutive(order),
     };
-    let config = ChunkConfig::default().with_compression_level(LEVEL).with_delta_spec(differences);
-    simple_compress(numbers, &config)
+    let config = ChunkConfig::default().with_compression_level(LEVEL);
+    config.with_delta_spec(differences).with_mode_spec(mode)
 }
 
 fn part(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
@@ -69,19 +85,6 @@ fn part(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
     // A column has at most a few thousand words.
     out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     out.extend_from_slice(bytes);
-}
-
-/// The doubles as integers, if that is what they are. Not minus zero, which would lose its sign.
-fn whole(words: &[u64]) -> Option<Vec<i64>> {
-    const EXACT: f64 = (1u64 << 53) as f64;
-    let is_whole = |word: &u64| {
-        let value = f64::from_bits(*word);
-        value.abs() <= EXACT && value.trunc() == value && *word != (-0.0f64).to_bits()
-    };
-    words
-        .iter()
-        .all(is_whole)
-        .then(|| words.iter().map(|word| f64::from_bits(*word) as i64).collect())
 }
 
 /// Takes a column of `count` words off the front of `bytes`; `None` if they are damaged.
@@ -105,16 +108,20 @@ pub(super) fn read(bytes: &mut &[u8], count: usize) -> Option<Vec<u64>> {
             unpack(part, &mut floats)?;
             Some(floats.into_iter().map(f64::to_bits).collect())
         }
-        WHOLE => {
-            let mut whole = vec![0i64; count];
-            unpack(part, &mut whole)?;
-            Some(whole.into_iter().map(|value| (value as f64).to_bits()).collect())
+        SINGLES => {
+            let mut singles = vec![0f32; count];
+            unpack(part, &mut singles)?;
+            Some(singles.into_iter().map(|single| f64::from(single).to_bits()).collect())
         }
         RAW if part.len() == count * 8 => {
             let word = |eight: &[u8]| eight.try_into().map_or(0, u64::from_le_bytes);
             Some(part.chunks_exact(8).map(word).collect())
         }
-        _ => None,
+        tag => {
+            let mut integers = vec![0i64; count];
+            unpack(part, &mut integers)?;
+            decimal::doubles(tag.checked_sub(DECIMALS)?, &integers)
+        }
     }
 }
 
@@ -156,6 +163,10 @@ mod tests {
             let words: Vec<u64> = values.iter().map(|value| f64::from(*value).to_bits()).collect();
             round_trip(Word::Float, &words);
             round_trip(Word::Float, &[0.0f64.to_bits(), (-0.0f64).to_bits()]);
+            let singles: Vec<u64> = values.iter().map(|value| f64::from(*value as f32 / 3.0).to_bits()).collect();
+            round_trip(Word::Float, &singles);
+            let steps: Vec<u64> = values.iter().map(|value| (f64::from(*value) * 4096.0 + 7.0).to_bits()).collect();
+            round_trip(Word::Float, &steps);
         }
 
         #[test]

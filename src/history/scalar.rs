@@ -77,8 +77,13 @@ impl Scalar {
     fn push_tick(&mut self, tick: u64, word: u64, turn: &mut Turn<'_>, past: &mut Past) -> bool {
         let kinds = [self.measure.word()];
         let limit = turn.limit(Tier::Tick);
+        // Of one that comes and goes, a run must not outlive its ticks' times.
+        let full = |head: &mut Head<1>| {
+            let long = tick.saturating_sub(head.first()) >= 4 * Tier::Tick.samples() as u64;
+            !head.takes(tick) || head.count() >= limit || long
+        };
         let mut size = 0;
-        if let Some(head) = self.ticks.take_if(|head| !head.takes(tick) || head.count() >= limit) {
+        if let Some(head) = self.ticks.take_if(full) {
             size = head.size() + head.size() / 8;
             past.add(Tier::Tick, head.to_block(), turn);
         }

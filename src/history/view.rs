@@ -40,6 +40,17 @@ impl Times {
         }
     }
 
+    /// The first time of a block that is known.
+    fn first(&self, tier: Tier, block: &Block) -> Option<u64> {
+        match tier {
+            Tier::Tick => {
+                let first = block.first.max(self.first);
+                self.time(tier, first).filter(|_| first < block.end())
+            }
+            _ => self.time(tier, block.first),
+        }
+    }
+
     /// Calls back with the index and the time of each sample of a block, up to a time.
     #[inline]
     fn each(&self, tier: Tier, block: &Block, end: u64, mut visit: impl FnMut(usize, u64)) {
@@ -132,8 +143,8 @@ impl View {
         let mut end = u64::MAX;
         let ends = Tier::ALL.map(|tier| {
             let ends = end;
-            let first = self.blocks[tier as usize].first();
-            let first = first.and_then(|block| times.time(tier, block.first));
+            let first =
+                self.blocks[tier as usize].iter().find_map(|block| times.first(tier, block));
             let before = |first: u64| first.saturating_sub(times.step(tier).max(1));
             end = end.min(first.map_or(u64::MAX, before));
             ends

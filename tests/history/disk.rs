@@ -60,7 +60,9 @@ impl Run {
     /// Sets everything to what it is at a second.
     fn tick(&self) {
         self.clock.advance(SECOND);
-        let next = self.seconds.fetch_add(1, Ordering::Relaxed) + 1;
+        let wall = self.seconds.fetch_add(1, Ordering::Relaxed) + 1;
+        // What was kept may be ahead of it.
+        let next = wall.max(self.history.now().as_secs());
         self.registry.counter("ticks_total", &[]).absolute(next);
         self.registry.gauge("second", &[("half", "1")]).set(next as f64 / 2.0);
         self.registry.histogram("spread", &[]).record((next % 10) as f64);
@@ -227,6 +229,162 @@ fn what_is_no_file_of_ours_is_left_alone_or_set_aside() {
         assert!(works(&start(&path, START + SECOND * 60, SECOND * 3600).unwrap()));
         fs::remove_file(&path).unwrap();
     }
+}
+
+/// Every tick that is recent enough is there again, as it was.
+#[test]
+fn ticks_are_kept_across_a_restart() {
+    let folder = Folder::new("ticks");
+    let mut at = START;
+    for _ in 0..3 {
+        let run = start(&folder.file(), at, SECOND * 3600).unwrap();
+        (0..150).for_each(|_| run.tick());
+        at = run.history.now() + SECOND * 10;
+        drop(run);
+    }
+    let run = start(&folder.file(), at, SECOND * 3600).unwrap();
+    let samples = |name| {
+        let found = run.history.samples(&Selector::name(name), START, at, 22_000).unwrap();
+        found.lines[0].points.iter().map(|point| (point.time, point.value)).collect::<Vec<_>>()
+    };
+    let ticks = samples("ticks_total");
+    assert_eq!(ticks.len(), 450);
+    assert!(ticks.iter().all(|(time, value)| time.as_secs_f64() == *value), "{ticks:?}");
+    let expected: Vec<f64> = (1..=450).map(f64::from).collect();
+    let observations = samples("spread_count");
+    assert_eq!(observations.len(), 450);
+    // A histogram begins anew with its program.
+    let within: Vec<f64> = expected.iter().map(|n| (n - 1.0) % 150.0 + 1.0).collect();
+    assert_eq!(observations.iter().map(|(_, value)| *value).collect::<Vec<_>>(), within);
+    assert_eq!(run.value("nissa_history_damaged_rows_total"), 0.0);
+}
+
+/// Positions of one resolution mean nothing at another.
+#[test]
+fn a_file_of_another_resolution_is_set_aside() {
+    let folder = Folder::new("resolution");
+    let path = folder.file();
+    let run = start(&path, START, SECOND * 3600).unwrap();
+    (0..100).for_each(|_| run.tick());
+    drop(run);
+    let kept = |resolution, at| {
+        let (registry, clock) = (Registry::new(), ManualClock::new());
+        clock.set_unix(at);
+        let history = History::new().path(&path).resolution(resolution);
+        let builder = nissa::builder().registry(registry.clone()).clock(clock);
+        let monitor = builder.history(history.clone()).build().unwrap();
+        registry.gauge("other", &[]).set(1.0);
+        monitor.tick();
+        let names = history.series(&Selector::all()).lines;
+        names.iter().any(|line| line.name == "ticks_total")
+    };
+    assert!(kept(SECOND * 10, START + SECOND * 200));
+    assert!(!kept(SECOND * 5, START + SECOND * 300));
+    let aside = folder.0.join("history.old");
+    assert!(aside.is_file(), "it is left for a person");
+    // What was made instead is of the new one.
+    assert!(!kept(SECOND * 5, START + SECOND * 400));
+    fs::rename(aside, &path).unwrap();
+    assert!(kept(SECOND * 10, START + SECOND * 500), "and is whole");
+}
+
+/// A file that cannot be read when the program starts may hold a past: when it can be, it is not
+/// written over.
+#[test]
+fn a_file_that_comes_back_is_not_written_over() {
+    let folder = Folder::new("back");
+    let path = folder.file();
+    let run = start(&path, START, SECOND * 3600).unwrap();
+    (0..100).for_each(|_| run.tick());
+    drop(run);
+    let elsewhere = folder.0.join("elsewhere");
+    fs::rename(&path, &elsewhere).unwrap();
+    fs::create_dir(&path).unwrap();
+    let run = start(&path, START + SECOND * 200, SECOND * 3600).unwrap();
+    assert_eq!(run.health.report().find("history").unwrap().status(), Status::Degraded);
+    run.tick();
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&elsewhere, &path).unwrap();
+    drop(run);
+    let first = |path: &Path| {
+        let run = start(path, START + SECOND * 400, SECOND * 3600).unwrap();
+        run.history.series(&Selector::name("ticks_total")).lines[0].points[0].first
+    };
+    assert!(first(&path) > START + SECOND * 190);
+    assert!(first(&folder.0.join("history.old")) < START + SECOND * 20);
+}
+
+/// Where nobody may write, not even root: in memory, and says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_place_that_nothing_can_be_written_to_leaves_memory_and_says_so() {
+    let run = start(Path::new("/sys/nissa-history"), START, SECOND * 3600).unwrap();
+    run.tick();
+    assert!(!run.history.latest(&Selector::name("ticks_total")).lines.is_empty());
+    assert!(run.value("nissa_history_flush_failures_total") > 0.0);
+    let report = run.health.report();
+    let verdict = report.find("history").unwrap();
+    assert_eq!(verdict.status(), Status::Degraded);
+    assert!(verdict.details().contains("in memory only: /sys/nissa-history"), "{verdict:?}");
+}
+
+/// A file system that is mounted read-only, before the program starts and while it runs. Needs
+/// mounts of its own, which not every machine allows.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_mount_leaves_memory_and_says_so() {
+    let Ok(folder) = env::var("NISSA_HISTORY_MOUNT") else {
+        let folder = Folder::new("mount");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c"]);
+        command.arg(
+            "mount --bind \"$NISSA_HISTORY_MOUNT\" \"$NISSA_HISTORY_MOUNT\" && exec \"$0\" \"$@\"",
+        );
+        let name = "disk::a_read_only_mount_leaves_memory_and_says_so";
+        command.arg(env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
+        let output = command.env("NISSA_HISTORY_MOUNT", &folder.0).output();
+        let Some(output) = output.ok().filter(|output| !output.stdout.is_empty()) else {
+            println!("skipped: no mounts of its own are allowed here");
+            return;
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    };
+    let remount = |how: &str| {
+        let mut mount = Command::new("mount");
+        let status = mount.args(["-o", &format!("remount,bind,{how}"), &folder]).status();
+        assert!(status.unwrap().success());
+    };
+    let path = Path::new(&folder).join("history");
+    let until = |run: &Run, degraded: bool| {
+        for _ in 0..1_000_000 {
+            if run.health.report().find("history").is_some() == degraded {
+                return;
+            }
+            run.tick();
+        }
+        panic!("degraded: {}", !degraded);
+    };
+    remount("ro");
+    let run = start(&path, START, Duration::from_millis(10)).unwrap();
+    assert_eq!(run.health.report().find("history").unwrap().status(), Status::Degraded);
+    run.tick();
+    assert!(!run.history.latest(&Selector::name("ticks_total")).lines.is_empty());
+    assert!(run.value("nissa_history_flush_failures_total") > 0.0);
+    // It gets well by itself.
+    remount("rw");
+    until(&run, false);
+    let now = run.history.now();
+    drop(run);
+    // And what is there already is not lost.
+    remount("ro");
+    let run = start(&path, now + SECOND, Duration::from_millis(10)).unwrap();
+    run.tick();
+    remount("rw");
+    until(&run, false);
+    drop(run);
+    let run = start(&path.with_extension("old"), now + SECOND, SECOND * 3600).unwrap();
+    assert!(run.history.series(&Selector::name("ticks_total")).lines[0].points[0].first <= now);
 }
 
 /// Every truncation and flipped bit of a real file is survived: what can be read is there.

@@ -12,7 +12,7 @@ use super::super::series::{Open, Series};
 use super::super::store::Store;
 use super::super::tier::Tier;
 use super::record::{Identity, encode_block, encode_state, encode_times};
-use super::tables::{BLOCKS, Failure, META, OPEN, SERIES, STAGED, STATE, TIMES};
+use super::tables::{BLOCKS, FORMAT, Failure, META, OPEN, SERIES, STAGED, STATE, TIMES, format};
 use crate::sync::Mutex;
 
 /// Series that are copied under one lock.
@@ -66,6 +66,8 @@ impl Mirror {
             transaction.delete_table(SERIES)?;
             transaction.delete_table(BLOCKS)?;
             transaction.delete_table(OPEN)?;
+            let format = format(store.lock().tiers.step(Tier::Fine));
+            transaction.open_table(META)?.insert(FORMAT, format.as_bytes())?;
         }
         let mut next = BTreeMap::new();
         let mut written = Vec::new();

@@ -8,9 +8,7 @@ use super::super::series::{Open, Series};
 use super::super::store::Store;
 use super::super::tier::Tier;
 use super::record::{Identity, decode_block, decode_state, decode_times};
-use super::tables::{
-    BLOCKS, FORMAT, Failure, META, OPEN, SERIES, STAGED, STATE, THIS_FORMAT, TIMES,
-};
+use super::tables::{BLOCKS, FORMAT, Failure, META, OPEN, SERIES, STAGED, STATE, TIMES, format};
 use crate::key;
 
 /// More series than any budget has room for.
@@ -30,11 +28,15 @@ pub(super) fn load(database: &Database, store: &mut Store) -> Result<Outcome, Fa
     {
         // Makes the tables of a new file.
         let mut meta = transaction.open_table(META)?;
-        let format = meta.get(FORMAT)?.map(|format| format.value().to_vec());
-        match format.as_deref() {
-            None => _ = meta.insert(FORMAT, THIS_FORMAT)?,
-            Some(THIS_FORMAT) => {}
-            Some(_) => return Err(Failure::Damaged("it is of another version".to_owned())),
+        let known = meta.get(FORMAT)?.map(|format| format.value().to_vec());
+        let format = format(store.tiers.step(Tier::Fine));
+        match known {
+            None => _ = meta.insert(FORMAT, format.as_bytes())?,
+            Some(known) if known == format.as_bytes() => {}
+            Some(known) => {
+                let known = String::from_utf8_lossy(&known).into_owned();
+                return Err(Failure::Other(format!("it holds {known}")));
+            }
         }
         transaction.open_table(SERIES)?;
         transaction.open_table(BLOCKS)?;
@@ -108,6 +110,9 @@ impl Loader<'_> {
             self.outcome.damaged += 1;
             return;
         };
+        if !self.is_kept(tier) {
+            return;
+        }
         let timed = self.has_times(tier, &block);
         let Some(series) = self.at(id) else { return };
         let follows = series.past.of(tier).back().is_none_or(|before| before.end() <= block.first);
@@ -125,23 +130,26 @@ impl Loader<'_> {
         tier != Tier::Tick || block.end() <= self.store.timeline.end()
     }
 
+    /// Whether this tier is still kept.
+    fn is_kept(&self, tier: Tier) -> bool {
+        self.store.tiers.keep(tier) > 0
+    }
+
     fn open(&mut self, id: u32, tier: u8, bytes: &[u8]) {
-        let block = || decode_block(bytes);
         let place = Tier::from_number(tier);
-        let resumed = match (self.at(id), place) {
-            (None, _) => return,
-            (Some(_), Some(tier)) => block().is_some_and(|block| {
-                self.has_times(tier, &block)
-                    && self.at(id).is_some_and(|series| series.resume(tier, &block))
-            }),
-            (Some(Series { open: Open::Scalar(_, scalar), .. }), None) if tier == STATE => {
+        if place.is_some_and(|tier| !self.is_kept(tier)) || self.at(id).is_none() {
+            return;
+        }
+        let timed = |block: &Block, tier| self.has_times(tier, block);
+        let block = decode_block(bytes).filter(|block| timed(block, place.unwrap_or(Tier::Tick)));
+        let Some(series) = self.at(id) else { return };
+        let resumed = match (place, tier, &mut series.open) {
+            (Some(tier), ..) => block.is_some_and(|block| series.resume(tier, &block)),
+            (None, STAGED, _) => block.is_some_and(|block| series.restage(&block)),
+            (None, STATE, Open::Scalar(_, scalar)) => {
                 let state = decode_state(bytes);
                 state.map(|(rolling, before)| scalar.set_state(rolling, before)).is_some()
             }
-            (Some(_), None) if tier == STAGED => block().is_some_and(|block| {
-                self.has_times(Tier::Tick, &block)
-                    && self.at(id).is_some_and(|series| series.restage(&block))
-            }),
             _ => false,
         };
         self.outcome.damaged += u64::from(!resumed);

@@ -69,15 +69,14 @@ pub(super) fn start(
     /// Less would only wear out the disk.
     const LEAST: Duration = Duration::from_millis(10);
     let every = every.max(LEAST);
-    let mut file = File { path, every, database: None, mirror: Mirror::default(), anew: true };
+    let (database, mirror) = (None, Mirror::default());
+    let mut file = File { path, every, database, mirror, anew: true, unread: false };
     let empty = store.timeline.now() == 0;
     match file.open(store.budget) {
         Ok(database) if empty => file.load(database, store, &inner.status)?,
         // What memory has from before is as good as what the file has.
         Ok(database) => file.database = Some(database),
-        Err(Failure::InUse) => return Err(file.in_use()),
-        Err(Failure::Damaged(reason)) => file.set_aside(store.budget, &reason, &inner.status),
-        Err(Failure::Io(reason)) => inner.status.fail(&file.path, &reason),
+        Err(failure) => file.give_up(failure, store.budget, &inner.status)?,
     }
     let inner = Arc::clone(inner);
     Worker::spawn("nissa-history", move |pause| file.run(&inner, pause))
@@ -90,6 +89,8 @@ struct File {
     mirror: Mirror,
     /// The mirror does not know what the file holds.
     anew: bool,
+    /// Nobody does: it could never be opened.
+    unread: bool,
 }
 
 impl File {
@@ -119,34 +120,45 @@ impl File {
                 // Half of it may be there.
                 store.clear();
                 drop(database);
-                match failure {
-                    Failure::InUse => return Err(self.in_use()),
-                    Failure::Damaged(reason) => self.set_aside(store.budget, &reason, status),
-                    Failure::Io(reason) => status.fail(&self.path, &reason),
-                }
+                self.give_up(failure, store.budget, status)?;
             }
         }
         Ok(())
     }
 
-    fn in_use(&self) -> Error {
-        Error::setting(format!("history: {}: another process uses it", self.path.display()))
+    /// Begins without what the file holds.
+    fn give_up(&mut self, failure: Failure, budget: usize, status: &Status) -> Result<(), Error> {
+        let moved = match failure {
+            Failure::InUse => {
+                let path = self.path.display();
+                return Err(Error::setting(format!("history: {path}: another process uses it")));
+            }
+            Failure::Damaged(reason) => {
+                status.damaged.fetch_add(1, Ordering::Relaxed);
+                self.set_aside("damaged", &reason)
+            }
+            Failure::Other(reason) => self.set_aside("old", &reason),
+            Failure::Io(reason) => {
+                // It may be a good file when it can be read again.
+                self.unread = true;
+                Err(Failure::Io(reason))
+            }
+        };
+        match moved.and_then(|()| self.open(budget)) {
+            Ok(database) => self.database = Some(database),
+            Err(failure) => status.fail(&self.path, &failure.reason()),
+        }
+        Ok(())
     }
 
-    /// Moves a file that makes no sense out of the way, for a person to look at, and starts anew.
-    fn set_aside(&mut self, budget: usize, reason: &str, status: &Status) {
-        status.damaged.fetch_add(1, Ordering::Relaxed);
+    /// Moves a file out of the way, for a person to look at.
+    fn set_aside(&self, suffix: &str, reason: &str) -> Result<(), Failure> {
         let mut aside = self.path.clone().into_os_string();
-        aside.push(".damaged");
+        aside.push(".");
+        aside.push(suffix);
         let shown = self.path.display();
         crate::logging::warn!("nissa: {shown}: {reason}; moved to {}", Path::new(&aside).display());
-        let moved = std::fs::rename(&self.path, &aside).map_err(|error| error.to_string());
-        let opened =
-            moved.and_then(|()| self.open(budget).map_err(|failure| format!("{failure:?}")));
-        match opened {
-            Ok(database) => self.database = Some(database),
-            Err(reason) => status.fail(&self.path, &reason),
-        }
+        std::fs::rename(&self.path, &aside).map_err(|error| Failure::Io(error.to_string()))
     }
 
     fn run(mut self, inner: &Inner, pause: &Pause) {
@@ -163,11 +175,7 @@ impl File {
                 Err(failure) => {
                     // After an error the database refuses all else, until it is opened again.
                     (self.database, self.anew) = (None, true);
-                    let reason = match failure {
-                        Failure::InUse => "another process uses it".to_owned(),
-                        Failure::Damaged(reason) | Failure::Io(reason) => reason,
-                    };
-                    inner.status.fail(&self.path, &reason);
+                    inner.status.fail(&self.path, &failure.reason());
                     wait = wait.saturating_mul(2).min(LONGEST_WAIT).max(self.every);
                 }
             }
@@ -181,7 +189,16 @@ impl File {
         let budget = inner.settings.lock().memory;
         let database = match self.database.take() {
             Some(database) => database,
-            None => self.open(budget)?,
+            None => {
+                let file = std::fs::metadata(&self.path);
+                let there = file.is_ok_and(|file| file.is_file() && file.len() > 0);
+                if self.unread && there {
+                    self.set_aside("old", "it could not be read when the program started")?;
+                }
+                let database = self.open(budget)?;
+                self.unread = false;
+                database
+            }
         };
         self.mirror.flush(&database, &inner.store, self.anew)?;
         self.anew = false;

@@ -23,7 +23,11 @@ pub(super) const STAGED: u8 = u8::MAX - 1;
 /// In `META`: how the rows are to be read, and when ticks were.
 pub(super) const FORMAT: &str = "format";
 pub(super) const TIMES: &str = "times";
-pub(super) const THIS_FORMAT: &[u8] = b"nissa history 2";
+
+/// The format of a file whose steps are of so many milliseconds.
+pub(super) fn format(step: u64) -> String {
+    format!("nissa history 2, steps of {step} ms")
+}
 
 /// Why there is no file.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(super) enum Failure {
     InUse,
     /// It makes no sense.
     Damaged(String),
+    /// It makes sense to someone else.
+    Other(String),
     /// It may work later.
     Io(String),
 }
@@ -68,6 +74,14 @@ pub(super) fn open(path: &Path, most: u64) -> Result<Database, Failure> {
 }
 
 impl Failure {
+    /// What to tell a person.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::InUse => "another process uses it".to_owned(),
+            Self::Damaged(reason) | Self::Other(reason) | Self::Io(reason) => reason,
+        }
+    }
+
     fn from_open(error: DatabaseError) -> Self {
         match error {
             // What redb says of a file that is none of its own.
