@@ -56,6 +56,11 @@ impl Scalar {
         self.before.is_none()
     }
 
+    /// Whether any of its samples are to be seen, besides those in closed blocks.
+    pub(super) fn shows_any(&self) -> bool {
+        self.ticks.is_some() || self.fine.is_some() || self.rolled.iter().any(Option::is_some)
+    }
+
     /// Adds samples to all tiers. True if it takes another amount of memory now.
     pub(super) fn add(&mut self, staged: &Staged, turn: &mut Turn<'_>, past: &mut Past) -> bool {
         let before = turn.closed.len();
@@ -160,17 +165,20 @@ impl Scalar {
         true
     }
 
-    /// Closes rollups whose time is over, of a series that gets no more samples.
-    pub(super) fn roll_over(&mut self, turn: &mut Turn<'_>, past: &mut Past) {
+    /// Closes rollups whose time is over. True if there were any.
+    pub(super) fn roll_over(&mut self, turn: &mut Turn<'_>, past: &mut Past) -> bool {
         let tiers = *turn.tiers;
+        let mut rolled = false;
         if self.rolling[0].position < tiers.position(Tier::Minutes, turn.now) {
             let minutes = std::mem::take(&mut self.rolling[0]);
-            self.roll_minutes(minutes, turn, past);
+            rolled |= self.roll_minutes(minutes, turn, past);
         }
         if self.rolling[1].position < tiers.position(Tier::Hours, turn.now) {
             let hours = std::mem::take(&mut self.rolling[1]);
             self.roll(1, hours, turn, past);
+            rolled |= hours.count > 0;
         }
+        rolled
     }
 
     fn push_fine(

@@ -86,6 +86,10 @@ impl Past {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.blocks.iter().all(VecDeque::is_empty)
+    }
+
     pub(super) fn of(&self, tier: Tier) -> &VecDeque<Block> {
         &self.blocks[tier as usize]
     }
@@ -175,7 +179,15 @@ impl Series {
             (Open::Scalar(staged, scalar), [word, ..]) => {
                 let drained = std::mem::take(staged);
                 staged.push(tick, *word, self.early);
-                scalar.add(&drained, turn, &mut self.past)
+                // Rollups that this sample is too late for must not wait for the next batch: the
+                // samples they are made of may be gone by then.
+                let grew = scalar.add(&drained, turn, &mut self.past);
+                let shows = scalar.shows_any() || !self.past.is_empty();
+                if let (Some(birth), false) = (&mut self.birth, shows) {
+                    // None of them was the last of its step: it is this one that shows first.
+                    birth.time = turn.now;
+                }
+                scalar.roll_over(turn, &mut self.past) || grew
             }
             (Open::Histogram(histogram), row) => histogram.push(tick, row, turn, &mut self.past),
             (Open::Scalar(..), []) => false,

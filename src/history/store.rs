@@ -155,7 +155,7 @@ impl Store {
         let Some(family) = self.families.get(index as usize) else { return false };
         let is_same = |(id, entry): (&u32, &Entry)| {
             let series = self.series.get(*id as usize).and_then(Option::as_ref);
-            series.is_some_and(|series| *series.labels == *entry.text_str())
+            series.is_some_and(|series| series.labels.as_bytes() == entry.text())
         };
         family.current.len() == shown.len()
             && family.current.iter().zip(walk(shown.shared_entries())).all(is_same)

@@ -6,6 +6,8 @@
 mod budget;
 mod clock;
 mod disk;
+mod hostile;
+mod parts;
 mod routes;
 mod twin;
 mod world;

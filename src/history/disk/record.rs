@@ -242,7 +242,9 @@ mod tests {
             rows.push(position, &[position, position * 3, 5, position / 2]);
             head.push(position, [position * position], [Word::Integer]);
         }
-        let blocks = [rows.to_block(), head.to_block(), head.pack([Word::Integer])];
+        let mut packed = head.to_block();
+        packed.pack([Word::Integer]);
+        let blocks = [rows.to_block(), head.to_block(), packed];
         let mut rows: Vec<Vec<u8>> = blocks.iter().map(encode_block).collect();
         rows.push(Identity::encode("latency", "a=\"b\"", &histogram));
         rows.push(Identity::encode("requests", "", &Shape::Scalar(Measure::Counter)));
