@@ -126,8 +126,8 @@ fn scheme(word: &str) -> Option<Escaping> {
     ALL.into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(word))
 }
 
-/// A weight in thousandths: `0`, `1` or a fraction between them.
-fn weight(value: &str) -> Option<u16> {
+/// The `q` of an `Accept` or `Accept-Encoding` in thousandths: `0`, `1` or a fraction between them.
+pub(crate) fn weight(value: &str) -> Option<u16> {
     // `f64` reads words, signs and exponents too, which are no weights.
     if !value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;

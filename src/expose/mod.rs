@@ -18,6 +18,9 @@ mod proto;
 mod protobuf;
 mod text;
 
+#[cfg(feature = "server")]
+pub(crate) use accept::weight;
+
 pub use crate::escape::Escaping;
 pub use format::{Format, negotiate};
 pub use json::{json, json_into};

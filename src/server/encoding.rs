@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::expose;
+
 /// How a body is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -36,7 +38,8 @@ impl Encoding {
                 let (name, value) = word.split_once('=')?;
                 is(name.trim(), "q").then(|| value.trim())
             });
-            let weight = weight.map_or(1000, thousandths);
+            // One that makes no sense counts as 0, so nobody gets what he may not have asked for.
+            let weight = weight.map_or(1000, |weight| expose::weight(weight).unwrap_or(0));
             // At equal weight the later in the enum, which is the smaller.
             if weight > 0 && (weight, encoding as u8) > (best.0, best.1 as u8) {
                 best = (weight, encoding);
@@ -77,13 +80,6 @@ impl Encoding {
 
 fn is(name: &str, expected: &str) -> bool {
     name.eq_ignore_ascii_case(expected)
-}
-
-/// A weight of 0 to 1 in thousandths; one that makes no sense counts as 0, so nobody gets what he
-/// may not have asked for.
-fn thousandths(text: &str) -> u32 {
-    let weight = text.parse::<f64>().ok().filter(|weight| (0.0..=1.0).contains(weight));
-    weight.map_or(0, |weight| (weight * 1000.0) as u32)
 }
 
 #[cfg(test)]
