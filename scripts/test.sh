@@ -17,8 +17,8 @@ export CARGO_TERM_COLOR=never
 # nothing here is built twice by increments.
 export CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0
 export NISSA_REQUIRE_TOOLS=1
-# The property tests ask the same questions each time, so that what fails is the change;
-# scripts/explore.sh asks new ones.
+# The property tests and the fuzzing ask the same questions each time, so that what fails is the
+# change; scripts/explore.sh and fuzz.sh by themselves ask new ones.
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261120}
 export PATH=$PWD/target/tools/bin:$PATH
 
@@ -41,7 +41,7 @@ main() {
     step 'docs, no features' env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
     step 'docs as docs.rs shows them' docs_with_feature_labels
     slow 'loom' loom
-    slow 'fuzz' ./scripts/fuzz.sh 10
+    slow 'fuzz' env NISSA_FUZZ_SEED=1 ./scripts/fuzz.sh 10
     slow 'AddressSanitizer' address_sanitizer
     step 'examples, no features' cargo build --release --examples
     step 'examples, full' cargo build --release --examples --features full
@@ -113,10 +113,12 @@ for feature in json.load(sys.stdin)["packages"][0]["features"]: print(feature)')
 
 # What needs no C compiler for them: the collectors above all, which read other sources there.
 lint_for_other_systems() {
-    local target status=0
+    local target library status=0
     for target in x86_64-pc-windows-gnu aarch64-apple-darwin; do
-        if ! rustup target list --installed | grep -qx "$target" && ! timeout 120 rustup target add "$target"; then
-            echo "left out: no standard library for $target"
+        library=$(rustc --print sysroot)/lib/rustlib/$target
+        [ -d "$library" ] || timeout 120 rustup target add "$target" || true
+        if ! [ -d "$library" ] || ! timeout 120 cargo fetch --target "$target"; then
+            echo "left out: no standard library or crates for $target"
             continue
         fi
         echo "-- $target"
