@@ -85,7 +85,7 @@ pub enum Kind {
     Drift,
     /// The level itself is several times the best it was.
     Divergence,
-    /// The learning rate went far above the highest so far.
+    /// The learning rate went far above its highest, so far or as foreseen.
     RateJump,
     /// The gradient is next to nothing, compared with what it was.
     Vanished,

@@ -6,7 +6,7 @@
 //! (A fixed multiple of a moving mean, the usual rule, fires on every hard batch at the end of a
 //! run and on nothing at its beginning.)
 //!
-//! All figures are exponential means, one logarithm and some ten divisions a value, 260 bytes.
+//! All figures are exponential means, one logarithm and some ten divisions a value, some 230 bytes.
 
 use super::known::Known;
 use crate::detect::Tape;
