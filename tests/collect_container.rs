@@ -247,6 +247,81 @@ fn what_vanishes_leaves_the_output_and_comes_back() {
     seen.shows(&[("container_threads", 5.0)]);
 }
 
+/// The first version tells what a quota did in a file of its own, which cannot move without one.
+#[test]
+fn throttling_is_read_each_time_where_there_is_a_quota() {
+    let tree = Tree::copy("throttled", "cgroup/v1");
+    let cpu = tree.0.join("sys/fs/cgroup/cpu,cpuacct");
+    let throttled = |nanos: u64| {
+        let told = format!("nr_periods 9\nnr_throttled 3\nthrottled_time {nanos}\n");
+        fs::write(cpu.join("cpu.stat"), told).unwrap();
+    };
+    let seconds = |seen: &Seen| seen.value("container_cpu_cfs_throttled_seconds_total");
+    let mut seen = Seen::container(&tree.0);
+    throttled(3_000_000_000);
+    seen.runner.collect();
+    assert_eq!(seconds(&seen), Some(3.0));
+
+    fs::write(cpu.join("cpu.cfs_quota_us"), "-1\n").unwrap();
+    let mut seen = Seen::container(&tree.0);
+    throttled(4_000_000_000);
+    for _ in 1..10 {
+        seen.runner.collect();
+        assert_eq!(seconds(&seen), Some(3.0));
+    }
+    seen.runner.collect();
+    assert_eq!(seconds(&seen), Some(4.0));
+    // A quota is seen with the other limits, and what it does from then on at once.
+    fs::write(cpu.join("cpu.cfs_quota_us"), "50000\n").unwrap();
+    (0..10).for_each(|_| seen.runner.collect());
+    throttled(5_000_000_000);
+    seen.runner.collect();
+    assert_eq!(seconds(&seen), Some(5.0));
+}
+
+/// Loop devices and partitions cost the kernel as much as disks do.
+#[test]
+fn few_disks_are_read_each_by_itself_and_the_list_now_and_then() {
+    let tree = Tree::copy("disks", "proc/recorded");
+    let list = fs::read_to_string(tree.0.join("proc/diskstats")).unwrap();
+    let of_list = 3_960_902.0;
+    let own = tree.0.join("sys/block/vda/stat");
+    let mut seen = Seen::of(Host::default().container(false).process(false).root(&tree.0));
+    let reads = |seen: &Seen| seen.value("node_disk_reads_completed_total");
+    assert_eq!(reads(&seen), Some(of_list));
+    fs::write(&own, "7 0 8 1 2 0 16 3 0 5 6\n").unwrap();
+    seen.runner.collect();
+    seen.shows(&[
+        ("node_disk_reads_completed_total", 7.0),
+        ("node_disk_read_bytes_total", 4096.0),
+        ("node_disk_write_time_seconds_total", 0.003),
+        ("node_disk_io_time_seconds_total", 0.005),
+    ]);
+    // Where the file fails, the list is asked at once.
+    fs::write(&own, "").unwrap();
+    seen.runner.collect();
+    assert_eq!(reads(&seen), Some(of_list));
+    let others: String = list.lines().filter(|line| !line.contains("vda")).collect();
+    fs::write(tree.0.join("proc/diskstats"), others).unwrap();
+    seen.runner.collect();
+    assert_eq!(reads(&seen), None);
+    assert_eq!(seen.failed(), [""; 0]);
+}
+
+/// The kernel works it out every five seconds.
+#[test]
+fn load_is_read_every_five_seconds() {
+    let tree = Tree::copy("load", "proc/recorded");
+    let mut seen = Seen::of(Host::default().container(false).process(false).root(&tree.0));
+    fs::write(tree.0.join("proc/loadavg"), "77.5 1 2 1/2 3\n").unwrap();
+    let new = |seen: &mut Seen| {
+        seen.runner.collect();
+        seen.value("node_load1") == Some(77.5)
+    };
+    let calls = (1..100).find(|_| new(&mut seen));
+    assert_eq!(calls, Some(5));
+}
+
 /// Docker moves a process when it enters a container; systemd when a unit is changed.
 #[test]
 fn a_process_that_moves_is_followed() {

@@ -112,9 +112,15 @@ impl Runner {
         let mut now = clock::now();
         for slot in &mut self.slots {
             if slot.due.is_none_or(|due| due <= at) {
-                slot.skip_missed(at);
+                let next = slot.in_time(at);
+                if next.is_none() {
+                    slot.skip_missed(at);
+                }
                 now = slot.call(now, &self.registry, &self.errors);
-                slot.schedule(at);
+                match next.filter(|_| slot.panics < 2) {
+                    Some(_) => slot.due = next,
+                    None => slot.schedule(at),
+                }
             }
         }
         self.slots.iter().filter_map(|slot| slot.due).min()
@@ -135,7 +141,14 @@ impl Runner {
 }
 
 impl Slot {
+    /// The next beat, if no beat was missed.
+    fn in_time(&self, at: Duration) -> Option<Duration> {
+        self.due.map(|due| due.saturating_add(self.interval)).filter(|next| at < *next)
+    }
+
     /// Counts the calls that were due and will not be made up for.
+    #[cold]
+    #[inline(never)]
     fn skip_missed(&mut self, at: Duration) {
         let Some(due) = self.due else { return };
         let missed = nanos(at.saturating_sub(due)) / nanos(self.interval).max(1);
@@ -200,6 +213,8 @@ impl Slot {
     }
 
     /// The next beat after `at`; later for one that panics.
+    #[cold]
+    #[inline(never)]
     fn schedule(&mut self, at: Duration) {
         let interval = nanos(self.interval).max(1);
         let beat = match self.due {

@@ -73,7 +73,7 @@ impl Cgroups {
         let mounts = std::fs::read(self.root.join("proc/self/mountinfo"));
         let mounts = failures.check("mountinfo", mounts).unwrap_or_default();
         let meminfo = std::fs::read(self.root.join("proc/meminfo")).unwrap_or_default();
-        let [machine] = values(&meminfo, Form::Kib, ["MemTotal"]);
+        let [machine] = values(&meminfo, Form::Kib, &["MemTotal"]);
         let groups = find::find(self.root.of_own_mounts(), &self.chosen_by, &mounts, failures);
         self.forget();
         self.files = Files::new(&groups, machine, &self.facts);

@@ -6,7 +6,7 @@ use crate::collect::Failures;
 use crate::collect::facts::{Fact, Facts};
 use crate::collect::figure::Figure;
 use crate::collect::linux::scan::{Form, only, values};
-use crate::collect::linux::{Buffer, HeldFile, show_numbers};
+use crate::collect::linux::{Buffer, HeldFile, made, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// Two files make one figure, the working set, so they are read together.
@@ -62,11 +62,11 @@ impl MemoryUse {
         let stat = stat.unwrap_or_default();
         let (rss, cache, inactive, mut swap) = match self.swap {
             Some(_) => {
-                let [rss, cache, inactive] = values(stat, Form::Plain, UNIFIED);
+                let [rss, cache, inactive] = values(stat, Form::Plain, &UNIFIED);
                 (rss, cache, inactive, None)
             }
             None => {
-                let [limit, cache, rss, swap, inactive] = values(stat, Form::Plain, FIRST);
+                let [limit, cache, rss, swap, inactive] = values(stat, Form::Plain, &FIRST);
                 self.limit = limit;
                 (rss, cache, inactive, swap)
             }
@@ -78,7 +78,7 @@ impl MemoryUse {
             usage.zip(inactive).map(|(usage, inactive)| usage.saturating_sub(inactive));
         self.facts.set(Fact::WorkingSet, working_set.map(|bytes| bytes as f64));
         let make = || SHOWN.map(|figure| figure.number(registry, &[]));
-        let series = self.series.get_or_insert_with(make);
+        let series = made(&mut self.series, make);
         show_numbers(series, &[usage, working_set, rss, cache, swap], 1.0);
     }
 }

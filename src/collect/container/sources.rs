@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use crate::collect::figure::Figure;
 use crate::collect::linux::scan::{Form, only, values};
-use crate::collect::linux::{Source, show_numbers};
+use crate::collect::linux::{Source, made, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// A key, what it is shown as, and how many of its units are one of ours.
@@ -26,9 +26,9 @@ impl<const N: usize> Keyed<N> {
 
 impl<const N: usize> Source for Keyed<N> {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let found = values(text, Form::Plain, self.keys);
+        let found = values(text, Form::Plain, &self.keys);
         let make = || self.shown.map(|(figure, _)| figure.number(registry, &[]));
-        let series = self.series.get_or_insert_with(make);
+        let series = made(&mut self.series, make);
         for ((series, value), (_, per)) in series.iter().zip(&found).zip(self.shown) {
             show_numbers(from_ref(series), from_ref(value), per);
         }
@@ -57,7 +57,7 @@ impl Source for Single {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
         let value = only(text);
         let figure = self.figure;
-        let series = self.series.get_or_insert_with(|| figure.number(registry, &[]));
+        let series = made(&mut self.series, || figure.number(registry, &[]));
         show_numbers(from_ref(series), &[value], self.per);
         value.is_some() || text.trim_ascii_end() == b"max"
     }

@@ -5,7 +5,7 @@ use crate::collect::Failures;
 use crate::collect::devices::{Devices, Series};
 use crate::collect::facts::{Fact, Facts};
 use crate::collect::linux::scan::{Form, lines, numbers, split_once, values};
-use crate::collect::linux::{Source, TICKS, show_counts, show_numbers};
+use crate::collect::linux::{Source, TICKS, made, show_counts, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// The columns of a `cpu` line. Time of guests is in `user` and `nice` already.
@@ -52,7 +52,7 @@ impl Cpu {
         };
         // Without series where the cores are shown: their sum would be counted twice.
         let shown = !self.per_core;
-        let all = self.all.get_or_insert_with(|| match shown {
+        let all = made(&mut self.all, || match shown {
             true => Modes::new(registry, None),
             false => Modes::unseen(),
         });
@@ -83,8 +83,8 @@ impl Source for Cpu {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
         let all = self.show_all(text, registry);
         let cores = self.per_core && self.show_cores(text, registry);
-        let [switches, boot, forks, running, blocked] = values(text, Form::Plain, KEYS);
-        let machine = self.machine.get_or_insert_with(|| Machine::new(registry));
+        let [switches, boot, forks, running, blocked] = values(text, Form::Plain, &KEYS);
+        let machine = made(&mut self.machine, || Machine::new(registry));
         show_counts(&machine.counts, &[switches, forks]);
         show_numbers(&machine.gauges, &[running, blocked, boot], 1.0);
         all || cores || [switches, boot, forks, running, blocked].iter().any(Option::is_some)
@@ -116,13 +116,18 @@ impl Modes {
     }
 
     fn show(&mut self, ticks: &[u64]) {
-        for ((series, last), ticks) in self.series.iter().zip(&mut self.ticks).zip(ticks) {
-            // Prometheus would take a step back for a restart, and count all of it anew.
-            let back = last.saturating_sub(*ticks);
-            if back == 0 || back > JITTER {
-                *last = *ticks;
-            }
-            series.set(*last as f64 / TICKS);
+        go_on(&mut self.ticks, ticks);
+        show_numbers(&self.series, &self.ticks.map(Some), TICKS);
+    }
+}
+
+/// Prometheus would take a step back for a restart, and count all of it anew.
+#[inline(never)]
+fn go_on(last: &mut [u64], ticks: &[u64]) {
+    for (last, ticks) in last.iter_mut().zip(ticks) {
+        let back = last.saturating_sub(*ticks);
+        if back == 0 || back > JITTER {
+            *last = *ticks;
         }
     }
 }

@@ -10,11 +10,14 @@ use super::figures::{DISK_COUNTS, DISK_SECONDS};
 use crate::collect::Failures;
 use crate::collect::devices::{Devices, Series};
 use crate::collect::linux::scan::{fields, lines, numbers};
-use crate::collect::linux::{Buffer, HeldFile, Source};
+use crate::collect::linux::{Buffer, HeldFile, Source, show_counts, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// The kernel counts in these, whatever the disk's own sectors are.
 const SECTOR: u64 = 512;
+
+/// It tells times in thousandths of a second.
+const MILLIS: f64 = 1e3;
 
 /// Opening and reading a file costs as much as this many lines.
 const LINES_PER_FILE: usize = 2;
@@ -103,12 +106,8 @@ impl Disk {
     fn show(&self, told: &[u64; COLUMNS]) {
         let [reads, _, read, reading, writes, _, written, writing, _, busy] = *told;
         let counts = [reads, read.wrapping_mul(SECTOR), writes, written.wrapping_mul(SECTOR)];
-        for (series, count) in self.counts.iter().zip(counts) {
-            series.set(count);
-        }
-        for (series, millis) in self.seconds.iter().zip([reading, writing, busy]) {
-            series.set(millis as f64 / 1e3);
-        }
+        show_counts(&self.counts, &counts.map(Some));
+        show_numbers(&self.seconds, &[reading, writing, busy].map(Some), MILLIS);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::figures::{LOAD, MEMORY};
 use crate::collect::facts::{Fact, Facts};
 use crate::collect::linux::scan::{Form, decimal, fields, values};
-use crate::collect::linux::{Source, show_numbers};
+use crate::collect::linux::{Source, made, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// In the order of [`MEMORY`].
@@ -39,10 +39,10 @@ impl Memory {
 
 impl Source for Memory {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let found = values(text, Form::Kib, KEYS);
+        let found = values(text, Form::Kib, &KEYS);
         self.tell(found[0], found[2]);
         let make = || MEMORY.map(|figure| figure.number(registry, &[]));
-        show_numbers(self.series.get_or_insert_with(make), &found, 1.0);
+        show_numbers(made(&mut self.series, make), &found, 1.0);
         found.iter().any(Option::is_some)
     }
 
@@ -59,7 +59,7 @@ impl Source for Load {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
         let mut values = fields(text.trim_ascii_end()).map(decimal);
         let loads: [Option<f64>; 3] = std::array::from_fn(|_| values.next().flatten());
-        let series = self.0.get_or_insert_with(|| LOAD.map(|figure| figure.number(registry, &[])));
+        let series = made(&mut self.0, || LOAD.map(|figure| figure.number(registry, &[])));
         for (series, load) in series.iter().zip(loads) {
             series.set_or_clear(load);
         }

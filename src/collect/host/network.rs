@@ -6,13 +6,15 @@
 use super::figures::NETWORK;
 use crate::collect::Failures;
 use crate::collect::devices::Devices;
-use crate::collect::linux::Source;
 use crate::collect::linux::scan::{fields, lines, numbers};
+use crate::collect::linux::{Source, show_counts};
 use crate::registry::{Observed, Registry};
 
-/// Of a line's sixteen columns, the first four are shown, and four more from the ninth on.
+/// Of a line's sixteen columns those up to the last that is shown.
 const COLUMNS: usize = 12;
-const SHOWN: [std::ops::Range<usize>; 2] = [0..4, 8..12];
+
+/// The kernel writes the colon at the sixteenth place or before: names have 15 bytes at most.
+const COLON: usize = 32;
 
 #[derive(Default)]
 pub(crate) struct Network(Devices<[Observed<u64>; NETWORK.len()]>);
@@ -25,10 +27,9 @@ impl Source for Network {
             let make =
                 |device: &str| NETWORK.map(|figure| figure.count(registry, &[("device", device)]));
             let Some(series) = self.0.find(name, make) else { continue };
-            let values = SHOWN.into_iter().filter_map(|shown| columns.get(shown)).flatten();
-            for (series, value) in series.iter().zip(values) {
-                series.set(*value);
-            }
+            let [bytes, packets, errors, drops, _, _, _, _, sent @ ..] = columns.map(Some);
+            show_counts(&series[..4], &[bytes, packets, errors, drops]);
+            show_counts(&series[4..], &sent);
             understood = true;
         }
         self.0.forget_unseen();
@@ -47,7 +48,8 @@ impl Source for Network {
 /// A device's name and what it counts.
 fn parse(line: &[u8]) -> Option<(&[u8], [u64; COLUMNS])> {
     // From behind: the name may have a colon itself, the numbers have none.
-    let colon = line.iter().rposition(|byte| *byte == b':')?;
+    let start = line.get(..line.len().min(COLON))?;
+    let colon = start.iter().rposition(|byte| *byte == b':')?;
     let name = fields(line.get(..colon)?).next()?;
     let mut columns = [0; COLUMNS];
     let (count, _) = numbers(line.get(colon + 1..)?, &mut columns)?;

@@ -2,7 +2,7 @@
 
 use crate::collect::figure::Figure;
 use crate::collect::linux::scan::{lines, only};
-use crate::collect::linux::{Source, show_numbers};
+use crate::collect::linux::{Source, made, show_numbers};
 use crate::registry::{Observed, Registry};
 
 /// The kernel tells millionths of a second.
@@ -22,7 +22,7 @@ impl Pressure {
 impl Source for Pressure {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
         let totals = totals(text);
-        let series = self.series.get_or_insert_with(|| {
+        let series = made(&mut self.series, || {
             let number = |figure: Figure| figure.number(registry, &[]);
             self.figures.map(|figure| figure.map_or(Observed::noop(), number))
         });
@@ -47,9 +47,9 @@ fn totals(text: &[u8]) -> [Option<u64>; 2] {
             _ => continue,
         };
         // It stands last.
-        let start = line.iter().rposition(|byte| *byte == b' ').unwrap_or_default();
-        let field = line.get(start..).and_then(|field| field.strip_prefix(b" total="));
-        *total = field.and_then(only);
+        let digits = line.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let (before, number) = line.split_at(line.len() - digits);
+        *total = only(number).filter(|_| before.ends_with(b" total="));
     }
     totals
 }

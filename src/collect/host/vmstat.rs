@@ -3,7 +3,7 @@
 
 use super::figures::VMSTAT;
 use crate::collect::linux::scan::{Form, values};
-use crate::collect::linux::{Source, show_counts};
+use crate::collect::linux::{Source, made, show_counts};
 use crate::registry::{Observed, Registry};
 
 /// In the order of [`VMSTAT`].
@@ -14,9 +14,9 @@ pub(crate) struct VmStat(Option<[Observed<u64>; VMSTAT.len()]>);
 
 impl Source for VmStat {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let found = values(text, Form::Plain, KEYS);
+        let found = values(text, Form::Plain, &KEYS);
         let make = || VMSTAT.map(|figure| figure.count(registry, &[]));
-        show_counts(self.0.get_or_insert_with(make), &found);
+        show_counts(made(&mut self.0, make), &found);
         found.iter().any(Option::is_some)
     }
 

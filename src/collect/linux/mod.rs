@@ -9,11 +9,12 @@ mod show;
 pub(super) use beat::Beat;
 pub(super) use held::{Buffer, HeldFile, SharedBuffer};
 pub(super) use root::Root;
-pub(super) use show::{show_counts, show_numbers};
+pub(super) use show::{made, show_counts, show_numbers};
 
 use std::path::Path;
 use std::time::Duration;
 
+use crate::cells;
 use crate::collect::Failures;
 use crate::collect::facts::Facts;
 use crate::registry::Registry;
@@ -73,12 +74,18 @@ impl<S: Source + 'static> Watched<S> {
 impl Watched<dyn Source> {
     /// See [`Watched::collect`]. The same code for all of them, which is out of the caches each
     /// time.
+    #[inline(never)]
     pub(super) fn read_and_show(
         &mut self,
         buffer: &mut Buffer,
         registry: &Registry,
         failures: &mut Failures,
     ) {
+        // What is shown comes from memory while the kernel works.
+        let source = std::ptr::from_ref(&self.source).cast::<u8>();
+        for line in (0..size_of_val(&self.source)).step_by(64) {
+            cells::prefetch(source.wrapping_add(line));
+        }
         let understood = match self.file.read(buffer) {
             Ok(Some(text)) => self.source.show(text, registry),
             Ok(None) => return self.source.clear(),

@@ -146,20 +146,28 @@ pub(crate) enum Form {
 
 /// The number beside each of these keys, if it is there and a number. A repeated key counts once,
 /// the first time.
-pub(crate) fn values<const N: usize>(text: &[u8], form: Form, keys: [&str; N]) -> [Option<u64>; N] {
+pub(crate) fn values<const N: usize>(
+    text: &[u8],
+    form: Form,
+    keys: &[&str; N],
+) -> [Option<u64>; N] {
     let mut found = [None; N];
-    look_up(text, form, &keys, &mut found);
+    look_up(text, form, keys, &mut found);
     found
 }
 
 /// One pass, and no further than the last key. One function for all files, as [`numbers`] is.
 #[inline(never)]
 fn look_up(mut text: &[u8], form: Form, keys: &[&str], found: &mut [Option<u64>]) {
+    // Most lines are nobody's, and are told by their first letter.
+    let letter = |text: &[u8]| text.first().map_or(0, |letter| 1_u64 << (letter & 63));
+    let letters = keys.iter().fold(0, |letters, key| letters | letter(key.as_bytes()));
     // The key after the last one found is the likely one.
     let mut next = 0;
     let mut left = keys.len();
     while left > 0 && !text.is_empty() {
-        for _ in 0..keys.len() {
+        let tries = if letters & letter(text) == 0 { 0 } else { keys.len() };
+        for _ in 0..tries {
             let place = next;
             next = if next + 1 < keys.len() { next + 1 } else { 0 };
             let Some(rest) = keys.get(place).and_then(|key| beside(text, form, key)) else {
@@ -224,12 +232,12 @@ mod tests {
     #[test]
     fn values_are_found_by_key() {
         let plain = b"a 1\nbb 9 \nc\nbbb 4\nd x\n\ne 3";
-        let found = values(plain, Form::Plain, ["e", "bb", "c", "d", "f"]);
+        let found = values(plain, Form::Plain, &["e", "bb", "c", "d", "f"]);
         assert_eq!(found, [Some(3), Some(9), None, None, None]);
-        assert_eq!(values(b"a 1\na: 2 kB\n", Form::Colon, ["a"]), [Some(2)]);
+        assert_eq!(values(b"a 1\na: 2 kB\n", Form::Colon, &["a"]), [Some(2)]);
         let kib = b"a: 1\na: 2 MB\na:3 kB kB\na: 18446744073709551615 kB\n";
-        assert_eq!(values(kib, Form::Kib, ["a"]), [None]);
-        assert_eq!(values(b"b:1 kB\na: 3 kB", Form::Kib, ["a", "b"]), [Some(3072), Some(1024)]);
+        assert_eq!(values(kib, Form::Kib, &["a"]), [None]);
+        assert_eq!(values(b"b:1 kB\na: 3 kB", Form::Kib, &["a", "b"]), [Some(3072), Some(1024)]);
     }
 
     #[test]
@@ -282,14 +290,14 @@ mod tests {
                     let rest = line.strip_prefix(key)?.strip_prefix(end)?;
                     number(rest.split(' ').find(|field| !field.is_empty())?.as_bytes())
                 });
-                prop_assert_eq!(values(text.as_bytes(), form, KEYS), KEYS.map(first));
+                prop_assert_eq!(values(text.as_bytes(), form, &KEYS), KEYS.map(first));
             }
         }
 
         #[test]
         fn any_bytes_will_do(text in proptest::collection::vec(any::<u8>(), 0..300)) {
             for form in [Form::Plain, Form::Colon, Form::Kib] {
-                let _ = values(&text, form, ["a", "b"]);
+                let _ = values(&text, form, &["a", "b"]);
             }
             let _ = numbers(&text, &mut [0; 5]);
             for line in lines(&text) {

@@ -5,6 +5,19 @@
 
 use crate::registry::Observed;
 
+/// Their series, made when there is first something to show. Making them is kept out of the way.
+pub(crate) fn made<S>(series: &mut Option<S>, make: impl FnOnce() -> S) -> &mut S {
+    #[cold]
+    #[inline(never)]
+    fn fill<S>(series: &mut Option<S>, make: impl FnOnce() -> S) -> &mut S {
+        series.insert(make())
+    }
+    match series {
+        Some(series) => series,
+        none => fill(none, make),
+    }
+}
+
 /// Shows the counts that are known, and takes the others out.
 #[inline(never)]
 pub(crate) fn show_counts(series: &[Observed<u64>], counts: &[Option<u64>]) {

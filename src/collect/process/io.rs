@@ -2,7 +2,7 @@
 
 use super::figures::IO;
 use crate::collect::linux::scan::{Form, values};
-use crate::collect::linux::{Source, show_counts};
+use crate::collect::linux::{Source, made, show_counts};
 use crate::registry::{Observed, Registry};
 
 #[derive(Default)]
@@ -11,9 +11,9 @@ pub(crate) struct Io(Option<[Observed<u64>; IO.len()]>);
 impl Source for Io {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
         let keys = ["read_bytes", "write_bytes", "syscr", "syscw"];
-        let found = values(text, Form::Colon, keys);
+        let found = values(text, Form::Colon, &keys);
         let make = || IO.map(|figure| figure.count(registry, &[]));
-        show_counts(self.0.get_or_insert_with(make), &found);
+        show_counts(made(&mut self.0, make), &found);
         found.iter().any(Option::is_some)
     }
 

@@ -13,7 +13,9 @@ use super::io::Io;
 use super::stat::Stat;
 use super::statm::Memory;
 use crate::collect::facts::{Fact, Facts};
-use crate::collect::linux::{Beat, HeldFile, Place, SharedBuffer, Source, Watched, show_numbers};
+use crate::collect::linux::{
+    Beat, HeldFile, Place, SharedBuffer, Source, Watched, made, show_counts, show_numbers,
+};
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
 
@@ -69,14 +71,14 @@ impl LinuxProcess {
         let counts = [threads, files.as_ref().ok().copied()];
         self.facts.set(Fact::OpenFiles, counts[1].map(|files| files as f64));
         let make = || [figures::THREADS, figures::OPEN_FDS].map(|one| one.number(registry, &[]));
-        show_numbers(self.counted.get_or_insert_with(make), &counts, 1.0);
+        show_numbers(made(&mut self.counted, make), &counts, 1.0);
         files.map(drop)
     }
 
     fn show_usage(&mut self, registry: &Registry) -> Result<(), nix::Error> {
         let usage = getrusage(UsageWho::RUSAGE_SELF).inspect_err(|_| self.usage = None)?;
         let by_mode = self.by_mode;
-        let shown = self.usage.get_or_insert_with(|| Usage::new(by_mode, registry));
+        let shown = made(&mut self.usage, || Usage::new(by_mode, registry));
         let [user, system] = [usage.user_time(), usage.system_time()].map(seconds);
         let times = if by_mode { [user, system] } else { [user + system, system] };
         for (series, seconds) in shown.cpu.iter().zip(times) {
@@ -88,14 +90,12 @@ impl LinuxProcess {
             usage.voluntary_context_switches(),
             usage.involuntary_context_switches(),
         ];
-        for (series, count) in shown.counts.iter().zip(counts) {
-            series.set_or_clear(u64::try_from(count).ok());
-        }
+        show_counts(&shown.counts, &counts.map(|count| u64::try_from(count).ok()));
         Ok(())
     }
 
     fn show_limits(&mut self, registry: &Registry) -> Result<(), nix::Error> {
-        let limits = self.limits.get_or_insert_with(|| Limits::new(registry));
+        let limits = made(&mut self.limits, || Limits::new(registry));
         let limit = |resource| {
             getrlimit(resource).map(|(soft, _)| (soft != RLIM_INFINITY).then_some(soft as f64))
         };
@@ -112,7 +112,7 @@ impl LinuxProcess {
         let limit = self.facts.memory_limit();
         let ratio = resident.zip(limit).map(|(part, whole)| part as f64 / whole);
         let make = || figures::MEMORY_LIMIT_RATIO.number(registry, &[]);
-        self.memory_limit_ratio.get_or_insert_with(make).set_or_clear(ratio);
+        made(&mut self.memory_limit_ratio, make).set_or_clear(ratio);
     }
 }
 

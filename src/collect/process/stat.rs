@@ -21,7 +21,7 @@ pub(crate) struct Stat {
 /// that is set.
 struct Start {
     ticks: u64,
-    _series: Option<Observed<f64>>,
+    series: Observed<f64>,
 }
 
 /// What is read of the line.
@@ -46,13 +46,12 @@ impl Stat {
             return;
         }
         let text = std::fs::read(&self.machine).unwrap_or_default();
-        let [boot] = values(&text, Form::Plain, ["btime"]);
-        let series = boot.map(|boot| {
-            let series = START.number(registry, &[]);
-            series.set(boot as f64 + ticks as f64 / TICKS);
-            series
-        });
-        self.start = Some(Start { ticks, _series: series });
+        let [boot] = values(&text, Form::Plain, &["btime"]);
+        // The same series for a forked child: it may not be able to make another.
+        let known = self.start.take().map(|start| start.series);
+        let series = known.unwrap_or_else(|| START.number(registry, &[]));
+        series.set_or_clear(boot.map(|boot| boot as f64 + ticks as f64 / TICKS));
+        self.start = Some(Start { ticks, series });
     }
 }
 

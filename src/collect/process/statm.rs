@@ -5,7 +5,7 @@
 
 use super::figures::{RESIDENT, VIRTUAL};
 use crate::collect::linux::scan::numbers;
-use crate::collect::linux::{Source, show_numbers};
+use crate::collect::linux::{Source, made, show_numbers};
 use crate::registry::{Observed, Registry};
 
 pub(crate) struct Memory {
@@ -34,7 +34,7 @@ impl Source for Memory {
         }
         let bytes = pages.map(|pages| Some(pages.saturating_mul(self.page)));
         let make = || [VIRTUAL, RESIDENT].map(|figure| figure.number(registry, &[]));
-        show_numbers(self.series.get_or_insert_with(make), &bytes, 1.0);
+        show_numbers(made(&mut self.series, make), &bytes, 1.0);
         self.resident = bytes[1];
         true
     }
