@@ -82,12 +82,14 @@ async function time(page) {
   check("a pause is a time in the address", Number(paused.to) > 1e9, paused);
   const frozen = () => page.evaluate(() => JSON.stringify(document.querySelector("article").card.plot.stretch));
   await until(page, "the header says that it is paused", () => document.querySelector("#live").dataset.state === "paused");
+  await until(page, "the plot ends there", (to) => document.querySelector("article").card.plot?.stretch.to === Number(to), paused.to);
   const before = await frozen();
   await tick(page, 3);
   check("the plot stands still", (await frozen()) === before);
   const other = await page.context().newPage();
   await other.goto(page.url());
   await plotted(other, "http_requests_total", "the same address shows the same elsewhere");
+  await until(other, "up to the same time", (to) => document.querySelector("article").card.plot?.stretch.to === Number(to), paused.to);
   check("the same stretch", (await other.evaluate(() => JSON.stringify(document.querySelector("article").card.plot.stretch))) === before);
   check("and the same search", (await other.inputValue("#search")) === "http_requests");
   await other.close();

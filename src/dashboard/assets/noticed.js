@@ -108,6 +108,7 @@ async function ask(...questions) {
 
 // The program counts what it notices and does, so a tick tells when there is something to ask.
 function look() {
+  if (document.hidden) return;
   const news = data.families().filter((family) => family.name === "nissa_anomalies_total" || family.name === "nissa_alerts" || RESPONSES.test(family.name));
   const count = JSON.stringify(news.map((family) => family.series.map((one) => [one.key, one.value])));
   if (count === counted) return;

@@ -30,7 +30,7 @@ export function anomalies(main) {
         el("td", { "data-head": "What to do" }, one.action ?? ""),
       ),
     );
-    fill(main, el("h2", {}, "Anomalies", el("small", {}, `${all.length}, newest first`)), el("table", { class: "list" }, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)));
+    fill(main, el("h2", {}, "Anomalies", el("small", {}, `${all.length}, newest first`)), el("table", { class: "list", "aria-label": "Anomalies" }, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)));
   }
   update();
   return { update, alerts: update };
