@@ -211,10 +211,12 @@ impl Scalar {
             return;
         }
         let full = |head: &mut Box<Head<COLUMNS>>| !head.takes(position) || head.count() >= limit;
+        let mut size = 0;
         if let Some(head) = head.take_if(full) {
+            size = head.size();
             past.add(tier, head.to_block(), turn);
         }
-        let head = head.get_or_insert_with(|| Box::new(Head::new(position)));
+        let head = head.get_or_insert_with(|| Box::new(Head::after(size, position)));
         head.push(position, rolling.words(), KINDS);
     }
 

@@ -1,6 +1,7 @@
 //! All series, and what a tick does to them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::books::Books;
 use super::budget::Counts;
@@ -26,8 +27,8 @@ pub(super) struct Store {
     pub(super) timeline: Timeline,
     pub(super) families: Vec<Family>,
     pub(super) by_name: BTreeMap<Box<str>, u32>,
-    /// The numbers of the metrics of the last snapshot, in its order.
-    shown: Vec<u32>,
+    /// The metrics of the last snapshot, in its order.
+    shown: Vec<Shown>,
     /// By number; a place is free while it is `None`.
     pub(super) series: Vec<Option<Series>>,
     free: Vec<u32>,
@@ -37,6 +38,20 @@ pub(super) struct Store {
     pub(super) global_labels: Vec<(String, String)>,
     /// The serial number of the series that came last.
     serial: u64,
+}
+
+/// A metric of the last snapshot.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    /// Where its list of series is, or zero.
+    list: usize,
+    index: u32,
+    /// It has series that are kept.
+    is_kept: bool,
+}
+
+fn address(family: &snapshot::Family) -> usize {
+    Arc::as_ptr(family.shared_entries()).addr()
 }
 
 impl Store {
@@ -69,13 +84,18 @@ impl Store {
         if number % STALE == 0 {
             // There may be room by now.
             self.families.iter_mut().filter(|family| family.refused > 0).for_each(Family::forget);
+            self.shown.clear();
         }
-        for (place, shown) in snapshot.families().enumerate() {
-            let index = match self.shown.get(place) {
-                Some(index) if self.knows(*index, shown) => *index,
-                _ => self.find(place, shown, now, first),
+        // Only of metrics that are there do their families hold the lists of series.
+        self.shown.truncate(snapshot.families().len());
+        for (place, family) in snapshot.families().enumerate() {
+            let shown = match self.shown.get(place) {
+                Some(shown) if shown.list == address(family) => *shown,
+                _ => self.find(place, family, now, first),
             };
-            self.append_family(index, shown, number, now);
+            if shown.is_kept {
+                self.append_family(shown.index, family, number, now);
+            }
         }
         self.sweep(number, now);
         self.pack();
@@ -89,9 +109,9 @@ impl Store {
         self.families.get(index as usize).is_some_and(|family| family.knows(shown))
     }
 
-    /// The number of a metric whose series may have changed.
-    fn find(&mut self, place: usize, shown: &snapshot::Family, now: u64, first: bool) -> u32 {
-        let last = self.shown.get(place).copied();
+    /// Finds a metric whose series may have changed.
+    fn find(&mut self, place: usize, shown: &snapshot::Family, now: u64, first: bool) -> Shown {
+        let last = self.shown.get(place).map(|shown| shown.index);
         let is_it = |index: &u32| {
             let family = self.families.get(*index as usize);
             family.is_some_and(|family| *family.name == *shown.name() && family.fits(shown))
@@ -100,19 +120,20 @@ impl Store {
         if !self.knows(index, shown) && !self.is_aligned(index, shown) {
             self.align(index, shown, now, first);
         }
-        self.shown.resize(self.shown.len().max(place + 1), index);
+        // Of a list that no family holds, the address may be another's next time.
+        let list = if self.knows(index, shown) { address(shown) } else { 0 };
+        let family = self.families.get(index as usize);
+        let found = Shown { list, index, is_kept: family.is_some_and(|f| !f.sorted.is_empty()) };
+        self.shown.resize(self.shown.len().max(place + 1), found);
         if let Some(known) = self.shown.get_mut(place) {
-            *known = index;
+            *known = found;
         }
-        index
+        found
     }
 
     fn append_family(&mut self, index: u32, shown: &snapshot::Family, number: u64, now: u64) {
         let hurry = self.hurry();
         let Some(family) = self.families.get(index as usize) else { return };
-        if family.sorted.is_empty() {
-            return;
-        }
         let mut turn = turn(&self.timeline, &self.tiers, now, hurry);
         let rows = shown.cells().chunks_exact(shown.stride());
         for (id, row) in family.current.iter().zip(rows) {
