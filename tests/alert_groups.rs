@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nissa::alert::{Alert, Member, Rule};
-use nissa::detect::{Detector, Forest, Score, Tape};
+use nissa::detect::{Detector, Forest, Reason, Score, Tape};
 use nissa::monitor::{Builder, Monitor};
 use nissa::{ManualClock, Registry};
 
@@ -28,6 +28,8 @@ impl Service {
             .registry(registry.clone())
             .clock(clock.clone())
             .health(nissa::health::Health::new())
+            // Until all callbacks are done and all is saved, however busy the machine.
+            .shutdown_timeout(Duration::from_secs(600))
             .on_alert(move |alert| told.lock().unwrap().push(alert.clone()));
         let monitor = build(builder).build().unwrap();
         Self { registry, clock, monitor, alerts, seed: 1 }
@@ -71,6 +73,22 @@ impl Service {
 
     fn ready(&self) -> f64 {
         self.registry.snapshot().value("nissa_alert_ready").unwrap()
+    }
+
+    fn set(&self, name: &str, value: f64) {
+        self.registry.gauge(name, &[]).set(value);
+    }
+
+    /// Ticks in each of which this was recorded in a histogram `h`.
+    fn recorded(&self, values: &[f64]) {
+        for value in values {
+            self.registry.histogram("h", &[]).record(*value);
+            self.tick();
+        }
+    }
+
+    fn firing(&self) -> Option<f64> {
+        self.registry.snapshot().get("nissa_alerts", &[("state", "firing")])?.as_f64()
     }
 
     /// Once all callbacks are done.
@@ -314,6 +332,103 @@ fn an_alert_that_goes_on_keeps_its_origin() {
     assert_eq!(metrics, ["latency_seconds"; 2], "fires and is resolved: {alerts:?}");
     assert_eq!(alerts[0].value(), alerts[1].value());
     assert!(alerts[1].last_seen() > alerts[0].last_seen());
+}
+
+/// Finds what is above one, and the largest of it.
+#[derive(Clone, Debug)]
+struct Loud(usize);
+
+impl Detector for Loud {
+    fn name(&self) -> &'static str {
+        "loud"
+    }
+    fn observe(&mut self, value: f64, at: Duration) -> Score {
+        self.observe_group(&[value], at)
+    }
+    fn series(&self) -> usize {
+        self.0
+    }
+    fn observe_group(&mut self, values: &[f64], _: Duration) -> Score {
+        let largest = values.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        let (origin, largest) = largest.unwrap();
+        let (value, reason) =
+            if *largest > 1.0 { (0.99, Reason::Range) } else { (0.0, Reason::Usual) };
+        Score { value, ready: true, reason, expected: None, origin }
+    }
+    fn carry(&mut self, _: &mut Tape) {}
+    fn boxed_clone(&self) -> Box<dyn Detector> {
+        Box::new(self.clone())
+    }
+    fn state_bytes(&self) -> usize {
+        0
+    }
+}
+
+fn loud<const N: usize>(members: [Member; N]) -> Rule {
+    Rule::group("loud", members).detector(|| Box::new(Loud(N)), 2.5)
+}
+
+#[test]
+fn ticks_without_values_are_neither_for_nor_against_an_alert() {
+    let rule = loud(["a".into(), Member::new("h").quantile(0.5)]).hold(3).cooldown(Duration::ZERO);
+    let service = Service::new(|builder| builder.alert(rule));
+    let nothing = |ticks: u32| (0..ticks).for_each(|_| service.tick());
+    service.set("a", 0.0);
+    service.recorded(&[0.1, 0.1, 9.0, 9.0]);
+    nothing(1);
+    assert_eq!(service.firing(), Some(0.0));
+    service.recorded(&[9.0]);
+    assert_eq!(service.firing(), Some(1.0), "the hold goes on where it was");
+    // Far more than would resolve it, if it were known that all is well.
+    nothing(20);
+    service.recorded(&[0.1, 0.1]);
+    nothing(20);
+    assert_eq!(service.firing(), Some(1.0));
+    service.recorded(&[0.1]);
+    assert_eq!(service.firing(), Some(0.0));
+    // What never comes back does not fire for ever.
+    service.recorded(&[9.0, 9.0, 9.0]);
+    nothing(599);
+    assert_eq!(service.firing(), Some(1.0));
+    nothing(3);
+    assert_eq!(service.firing(), Some(0.0));
+    assert_eq!(service.told().len(), 4);
+}
+
+#[test]
+fn an_alert_that_fires_again_tells_the_origin_of_now() {
+    let service = Service::new(|builder| builder.alert(loud(["a".into(), "b".into()])));
+    for (a, b) in [(9.0, 0.0), (0.0, 20.0)] {
+        service.set("a", a);
+        service.set("b", b);
+        service.tick();
+        service.set("a", 0.0);
+        service.set("b", 0.0);
+        (0..3).for_each(|_| service.tick());
+    }
+    let alerts = service.told();
+    let told: Vec<_> = alerts.iter().map(|alert| (alert.metric(), alert.value())).collect();
+    assert_eq!(told, [("a", 9.0), ("a", 9.0), ("b", 20.0), ("b", 20.0)]);
+    assert!(alerts.iter().all(|alert| alert.id() == alerts[0].id()));
+    assert!(alerts[3].reason().ends_with("in group loud, beside a 0"), "{}", alerts[3]);
+}
+
+#[test]
+fn a_second_series_of_the_origin_does_not_stop_its_figures() {
+    let service = Service::new(|builder| builder.alert(loud(["a".into(), "b".into()])));
+    let host = |host, value| service.registry.gauge("a", &[("host", host)]).set(value);
+    service.set("b", 0.0);
+    host("1", 10.0);
+    service.tick();
+    host("2", 30.0);
+    service.tick();
+    host("1", 0.0);
+    host("2", 0.0);
+    (0..3).for_each(|_| service.tick());
+    let alerts = service.told();
+    let values: Vec<f64> = alerts.iter().map(Alert::value).collect();
+    assert_eq!(values, [10.0, 20.0], "the mean of both");
+    assert!(alerts.iter().all(|alert| alert.label("host") == Some("1")), "{alerts:?}");
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Ledger {
             Change::Pending { .. } | Change::Continues => {
                 let known = before.filter(|alert| alert.state != State::Resolved);
                 let alert = match known {
-                    Some(known) => renewed(evaluator, &known, event, tick),
+                    Some(known) => renewed(&known, event, tick),
                     None => self.new_alert(evaluator, event, tick)?,
                 };
                 let alert = Arc::new(alert);
@@ -131,7 +131,10 @@ impl Ledger {
             Change::Fires { again } => {
                 let known = before.filter(|alert| again || alert.state == State::Pending);
                 let alert = match known {
-                    Some(known) => renewed(evaluator, &known, event, tick),
+                    Some(known) if known.state == State::Resolved => {
+                        returned(evaluator, &known, event, tick)?
+                    }
+                    Some(known) => renewed(&known, event, tick),
                     None => self.new_alert(evaluator, event, tick)?,
                 };
                 let alert = Arc::new(Alert { state: State::Firing, ..alert });
@@ -151,6 +154,7 @@ impl Ledger {
             rule: Arc::clone(&rule.name),
             metric,
             labels,
+            member: event.origin,
             state: State::Pending,
             severity: rule.severity,
             value: event.value,
@@ -235,6 +239,7 @@ impl Ledger {
             rule: anomaly.kind().as_str().into(),
             metric: anomaly.metric.clone(),
             labels: anomaly.labels.clone(),
+            member: 0,
             state: State::Firing,
             severity: anomaly.severity(),
             value: anomaly.value(),
@@ -264,12 +269,17 @@ impl Ledger {
 
 /// An alert that goes on. One about a group keeps the origin that it began with: who is told of it
 /// elsewhere knows it by its labels.
-fn renewed(evaluator: &Evaluator, known: &Alert, event: &Event, tick: Tick) -> Alert {
-    let subject = evaluator.subject(event);
-    let same =
-        subject.is_some_and(|subject| subject == (known.metric.clone(), known.labels.clone()));
-    let verdict = event.verdict.clone().filter(|_| same);
+fn renewed(known: &Alert, event: &Event, tick: Tick) -> Alert {
+    let verdict = event.verdict.clone().filter(|_| event.origin == known.member);
     let value = if verdict.is_some() { event.value } else { known.value };
     let verdict = verdict.unwrap_or_else(|| known.verdict.clone());
     Alert { value, verdict, last_seen: tick.unix, ..known.clone() }
+}
+
+/// An alert that was over and is not: with the origin of now, since everybody was told that the
+/// other one is over.
+fn returned(evaluator: &Evaluator, known: &Alert, event: &Event, tick: Tick) -> Option<Alert> {
+    let (metric, labels) = evaluator.subject(event)?;
+    let known = Alert { metric, labels, member: event.origin, ..known.clone() };
+    Some(renewed(&known, event, tick))
 }

@@ -45,6 +45,8 @@ pub struct Alert {
     pub(super) rule: Arc<str>,
     pub(super) metric: Arc<str>,
     pub(super) labels: Arc<[(String, String)]>,
+    /// Which member of a group it is about.
+    pub(super) member: usize,
     pub(super) state: State,
     pub(super) severity: Severity,
     pub(super) value: f64,
@@ -82,6 +84,7 @@ impl Alert {
             rule: "x".into(),
             metric: "x".into(),
             labels: Arc::new([]),
+            member: 0,
             state,
             severity: Severity::Warning,
             value: 1.0,

@@ -13,7 +13,7 @@ use super::rule::Rule;
 use crate::detect::State;
 use crate::snapshot::Series;
 
-/// Ticks after which a series that is gone is forgotten.
+/// Ticks after which a series that is gone is forgotten, and a group of which nothing comes is quiet.
 const FORGOTTEN: u32 = 600;
 
 #[derive(Debug)]
@@ -139,7 +139,8 @@ impl Tracked {
         self.judge_values(rule, &[value], other, moment)
     }
 
-    /// Judges the numbers of a group, of which each tick has all or none.
+    /// Judges the numbers of a group, of which each tick has all or none. A tick without them says
+    /// neither that it goes on nor that it is over; so many of them do.
     pub(super) fn judge_group(
         &mut self,
         rule: &Rule,
@@ -147,10 +148,14 @@ impl Tracked {
         moment: Moment,
     ) -> Option<Event> {
         match values {
-            Some(values) => self.judge_values(rule, values, None, moment),
+            Some(values) => {
+                self.missing = 0;
+                self.judge_values(rule, values, None, moment)
+            }
             None => {
                 self.ready = false;
-                self.step(rule, f64::NAN, None, moment)
+                self.missing = self.missing.saturating_add(1);
+                self.is_forgotten().then(|| self.step(rule, f64::NAN, None, moment)).flatten()
             }
         }
     }
