@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nissa::alert::Rule;
-use nissa::monitor::Monitor;
+use nissa::monitor::{Builder, Monitor};
 use nissa::{ManualClock, Registry};
 
 /// A folder of the test's own.
@@ -25,11 +25,16 @@ struct Program {
 
 impl Program {
     fn start(path: &Path) -> Self {
+        Self::with(path, [Rule::new("x").zscore(4.0), Rule::new("y*")])
+    }
+
+    fn with(path: &Path, rules: impl IntoIterator<Item = Rule>) -> Self {
         let (registry, clock) = (Registry::new(), ManualClock::new());
         let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
-        let builder = builder.health(nissa::health::Health::new());
-        let rules = builder.alert(Rule::new("x").zscore(4.0)).alert(Rule::new("y*"));
-        let monitor = rules.detector_state(path).build().unwrap();
+        let builder = builder.health(nissa::health::Health::new()).detector_state(path);
+        // Until it is saved, however busy the disk.
+        let builder = builder.shutdown_timeout(Duration::from_secs(600));
+        let monitor = rules.into_iter().fold(builder, Builder::alert).build().unwrap();
         Self { registry, clock, monitor }
     }
 
@@ -171,14 +176,7 @@ fn two_programs_do_not_share_a_file() {
 #[test]
 fn two_rules_of_one_name_keep_each_its_own() {
     let path = folder("namesakes").join("detectors");
-    let start = || {
-        let (registry, clock) = (Registry::new(), ManualClock::new());
-        let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
-        let builder = builder.health(nissa::health::Health::new());
-        let rules = builder.alert(Rule::new("x").zscore(4.0)).alert(Rule::new("x"));
-        let monitor = rules.detector_state(&path).build().unwrap();
-        Program { registry, clock, monitor }
-    };
+    let start = || Program::with(&path, [Rule::new("x").zscore(4.0), Rule::new("x")]);
     let first = start();
     first.feed(calm(0..200));
     drop(first);
@@ -192,12 +190,8 @@ fn two_rules_of_one_name_keep_each_its_own() {
 fn rules_of_one_name_and_one_detector_keep_each_its_own() {
     let path = folder("twins").join("detectors");
     let start = || {
-        let (registry, clock) = (Registry::new(), ManualClock::new());
-        let builder = nissa::builder().registry(registry.clone()).clock(clock.clone());
-        let builder = builder.health(nissa::health::Health::new());
         let of = |host| Rule::new("x").label("host", host).zscore(4.0);
-        let monitor = builder.alert(of("a*")).alert(of("b*")).detector_state(&path);
-        Program { registry, clock, monitor: monitor.build().unwrap() }
+        Program::with(&path, [of("a*"), of("b*")])
     };
     let feed = |program: &Program, value: f64| {
         for host in ["a1", "b1"] {
@@ -216,17 +210,17 @@ fn rules_of_one_name_and_one_detector_keep_each_its_own() {
 }
 
 #[test]
-fn what_does_not_come_back_is_forgotten_in_the_end() {
+fn what_does_not_come_back_is_forgotten_after_a_week_of_running() {
     let path = folder("unseen").join("detectors");
     let first = Program::start(&path);
     first.feed(calm(0..100));
     drop(first);
     let knows = || fs::read_to_string(&path).unwrap().contains("\"metric\":\"x\"");
-    // Nothing comes, and it is saved each five minutes, and once at the end.
-    let idle = |saves: u32| {
+    // Nothing comes in so many ticks that lie so many seconds apart.
+    let idle = |ticks: u32, apart: u64| {
         let program = Program::start(&path);
-        for _ in 0..saves {
-            program.clock.advance(Duration::from_secs(300));
+        for _ in 0..ticks {
+            program.clock.advance(Duration::from_secs(apart));
             program.monitor.tick();
         }
         let registry = program.registry.clone();
@@ -235,8 +229,12 @@ fn what_does_not_come_back_is_forgotten_in_the_end() {
         let snapshot = registry.snapshot();
         snapshot.get("nissa_detector_states_dropped_total", &dropped).unwrap().as_f64()
     };
-    assert_eq!((idle(1_000), knows()), (Some(0.0), true));
-    // A restart does not begin to count anew.
-    assert_eq!((idle(1_014), knows()), (Some(0.0), true));
-    assert_eq!((idle(0), knows()), (Some(2.0), false));
+    let day = 24 * 60 * 60;
+    assert_eq!((idle(5, day), knows()), (Some(0.0), true));
+    // A run of ten seconds is ten seconds, and a restart does not begin to count anew.
+    for _ in 0..20 {
+        assert_eq!((idle(10, 1), knows()), (Some(0.0), true));
+    }
+    assert_eq!((idle(1, 2 * day - 400), knows()), (Some(0.0), true));
+    assert_eq!((idle(1, 300), knows()), (Some(2.0), false));
 }

@@ -81,10 +81,11 @@ impl Keeper {
         Ok(Self { next, worker: Some(Worker::spawn("nissa-detectors", body)?), forgotten })
     }
 
-    /// Gives the thread what was learned until now, in place of what it has not written yet.
-    pub(super) fn keep(&mut self, evaluators: &mut [Evaluator]) {
+    /// Gives the thread what was learned until now, in place of what it has not written yet. The
+    /// program ran so long since the last time.
+    pub(super) fn keep(&mut self, evaluators: &mut [Evaluator], ran: Duration) {
         let Some(worker) = &self.worker else { return };
-        let (records, forgotten) = collect(evaluators);
+        let (records, forgotten) = collect(evaluators, ran);
         self.forgotten.increment(forgotten);
         *self.next.lock() = Some(records);
         worker.nudge();

@@ -1,15 +1,16 @@
 //! What each rule knows of each series, as records for the file, and back.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::evaluator::Evaluator;
 use super::store::Record;
 use crate::detect::State;
 
-/// Saves after which a series that did not come back is forgotten: a week, at one each five
-/// minutes. Saves are counted, not time: a program that was off for a month forgets nothing, and
-/// nobody who sets the clock makes it forget.
-const MOST_UNSEEN: u32 = 2_016;
+/// Seconds after which a series that did not come back is forgotten: a week. Only those in which the
+/// program runs are counted: one that was off for a month forgets nothing, nobody who sets the clock
+/// makes it forget, and a job that is run over and over forgets no sooner than one that stays.
+const MOST_UNSEEN: u32 = 7 * 24 * 60 * 60;
 
 /// What was learned before a restart, of series that have not come back yet, by metric and labels.
 pub(super) type Saved = HashMap<(String, String), Absent>;
@@ -17,7 +18,7 @@ pub(super) type Saved = HashMap<(String, String), Absent>;
 #[derive(Debug)]
 pub(super) struct Absent {
     pub(super) state: State,
-    /// Saves since it was there.
+    /// Seconds of running since it was there.
     unseen: u32,
 }
 
@@ -37,8 +38,10 @@ pub(super) fn hand_out(records: Vec<Record>, evaluators: &mut [Evaluator]) {
 }
 
 /// Everything that is known: of series that are there, and then of those that are not, the latest
-/// first. Also how many of these were forgotten.
-pub(super) fn collect(evaluators: &mut [Evaluator]) -> (Vec<Record>, u64) {
+/// first. Also how many of these were forgotten, now that it ran so long since it was asked last.
+pub(super) fn collect(evaluators: &mut [Evaluator], ran: Duration) -> (Vec<Record>, u64) {
+    // One at least: runs too short to be counted would fill the file for ever.
+    let ran = u32::try_from(ran.as_secs()).unwrap_or(u32::MAX).max(1);
     let places = places(evaluators);
     let (mut known, mut absent, mut forgotten) = (Vec::new(), Vec::new(), 0);
     for (evaluator, Place { nth, .. }) in evaluators.iter_mut().zip(places) {
@@ -51,7 +54,7 @@ pub(super) fn collect(evaluators: &mut [Evaluator]) -> (Vec<Record>, u64) {
         }));
         let before = evaluator.saved.len();
         evaluator.saved.retain(|_, absent| {
-            absent.unseen = absent.unseen.saturating_add(1);
+            absent.unseen = absent.unseen.saturating_add(ran);
             absent.unseen <= MOST_UNSEEN
         });
         forgotten += before - evaluator.saved.len();

@@ -126,10 +126,8 @@ impl Stage for Alerts {
         let Some(mut running) = self.running.take() else { return };
         anomaly::close(running.registry);
         let deadline = clock::after(limit);
-        if let Some(keeper) = &mut running.keeper {
-            keeper.keep(&mut running.evaluators);
-            keeper.ask_stop();
-        }
+        running.save();
+        running.keeper.iter().for_each(Keeper::ask_stop);
         running.ledger.stop(deadline);
         if let Some(keeper) = running.keeper {
             keeper.stop(deadline.saturating_duration_since(clock::now()));
@@ -156,10 +154,16 @@ impl Running {
         self.ledger.take_inline(self.registry, tick);
         self.own.publish(&self.evaluators, &self.ledger);
         if tick.at.saturating_sub(self.saved_at) >= SAVE_EVERY {
-            self.saved_at = tick.at;
-            if let Some(keeper) = &mut self.keeper {
-                keeper.keep(&mut self.evaluators);
-            }
+            self.save();
+        }
+    }
+
+    /// Until the last tick: there is no time between ticks.
+    fn save(&mut self) {
+        let now = self.last.unwrap_or_default();
+        let ran = now.saturating_sub(std::mem::replace(&mut self.saved_at, now));
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(&mut self.evaluators, ran);
         }
     }
 }

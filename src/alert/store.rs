@@ -27,7 +27,7 @@ pub(super) struct Record {
     pub(super) metric: String,
     pub(super) labels: String,
     pub(super) state: State,
-    /// For how many saves the series was not there.
+    /// For how many seconds of running the series was not there.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) unseen: u32,
 }
