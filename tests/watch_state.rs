@@ -106,3 +106,25 @@ fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
         assert_eq!(watch.save(), untouched);
     }
 }
+
+#[test]
+fn a_state_of_another_name_or_of_other_terms_is_refused() {
+    let build = |builder: watch::WatchBuilder| builder.registry(&Registry::new()).build();
+    let x = || watch("x");
+    let builders = || {
+        let terms = [x().spikes(), x().dips(), x().drift(), x().not_finite(), x().stuck(3)];
+        let others = [x().plateau(9), x().above(1.0), x().below(1.0), watch("y").spikes()];
+        terms.into_iter().chain(others).chain([x()])
+    };
+    for (saved, before) in builders().enumerate() {
+        let state = travelled(&build(before).save());
+        for (at, after) in builders().enumerate() {
+            let mut after = build(after);
+            assert_eq!(after.restore(&state).is_ok(), saved == at, "{saved} into {at}");
+        }
+    }
+    // What only says how much is too much may be chosen anew.
+    let state = build(x().spikes().above(1.0)).save();
+    let mut other = build(x().above(2.0).spikes().sensitivity(4.0).hold(3).warm_up(9));
+    assert!(other.restore(&state).is_ok());
+}

@@ -29,9 +29,6 @@ const STILL: f64 = 0.005;
 /// enough, where a spike that stays is a drift a few steps later; here nobody may look for drifts.
 const KNOWN_AFTER: u64 = 3;
 
-/// The name of a saved watch.
-const STATE: &str = "watch";
-
 /// What a watch looks for; from [`nissa::watch`](fn@crate::watch).
 #[derive(Clone, Debug)]
 #[must_use = "a watch is made by `build`"]
@@ -264,22 +261,28 @@ impl Watch {
     pub fn save(&self) -> State {
         let mut tape = Tape::writing();
         self.clone().carry(&mut tape);
-        tape.into_state(STATE)
+        tape.into_state(&self.description())
     }
 
-    /// Goes on from what a watch of the same terms had learned, at its step.
+    /// Goes on from what a watch of the same name and terms had learned, at its step. Limits,
+    /// sensitivity, hold and the like may be others.
     ///
     /// # Errors
     ///
-    /// If the state is of something else, of a watch with other terms, or of another version of
+    /// If the state is of something else, of a watch with another name or other terms, or of another version of
     /// this crate's format ([`Error::is_state`]). The watch is left as it was.
     pub fn restore(&mut self, state: &State) -> Result<(), Error> {
         let mut trial = self.clone();
-        let mut tape = Tape::reading(state, STATE)?;
+        let mut tape = Tape::reading(state, &self.description())?;
         trial.carry(&mut tape);
         tape.finish()?;
         *self = trial;
         Ok(())
+    }
+
+    /// What a state is kept under: another watch's must not be taken for it.
+    fn description(&self) -> String {
+        format!("watch of {} for {}", self.metric, self.terms.names().join(", "))
     }
 
     fn carry(&mut self, tape: &mut Tape) {
@@ -314,6 +317,21 @@ struct Terms {
 }
 
 impl Terms {
+    /// As the builder calls them.
+    fn names(&self) -> Vec<&'static str> {
+        let terms = [
+            ("spikes", self.spikes),
+            ("dips", self.down.is_some()),
+            ("drift", self.drift),
+            ("not_finite", self.not_finite),
+            ("stuck", self.stuck.is_some()),
+            ("plateau", self.plateau.is_some()),
+            ("above", self.above < f64::INFINITY),
+            ("below", self.below > f64::NEG_INFINITY),
+        ];
+        terms.into_iter().filter_map(|(name, looked_for)| looked_for.then_some(name)).collect()
+    }
+
     fn learns(&self) -> bool {
         self.spikes || self.drift || self.down.is_some()
     }
