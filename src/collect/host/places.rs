@@ -141,7 +141,7 @@ fn parts(path: &Path) -> Vec<OsString> {
 
 impl Table {
     fn new(path: PathBuf) -> Self {
-        Self { file: HeldFile::records(path), text: Vec::new() }
+        Self { file: HeldFile::long_records(path), text: Vec::new() }
     }
 
     /// Whether it says something else than before.

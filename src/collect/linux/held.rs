@@ -43,8 +43,9 @@ pub(crate) struct Buffer {
 #[derive(Debug)]
 pub(crate) struct HeldFile {
     path: PathBuf,
-    /// The kernel writes it record by record, a page at a time; others come whole.
-    in_records: bool,
+    /// Of one that the kernel writes record by record, a page at a time: a read of fewer bytes than
+    /// this was the last. Others come whole.
+    last: Option<usize>,
     file: Option<File>,
     process: u32,
     /// How many readings to leave out, after one that failed.
@@ -56,8 +57,10 @@ const ABSENT: u32 = 60;
 const FAILED: u32 = 9;
 
 /// The kernel hands out records by the page. Less than this, and the next record would have fitted
-/// as well: there is none.
+/// as well: there is none. So of records that are shorter than this, as those of devices are.
 const SHORT: usize = 2 << 10;
+/// Of records of any length only an empty read is the last.
+const EMPTY: usize = 1;
 const MOST: usize = 4 << 20;
 
 impl Buffer {
@@ -78,12 +81,17 @@ impl Buffer {
 impl HeldFile {
     /// One that the kernel hands out whole: most.
     pub(crate) fn whole(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), in_records: false, file: None, process: 0, pause: 0 }
+        Self { path: path.into(), last: None, file: None, process: 0, pause: 0 }
     }
 
-    /// One with a record for each device.
+    /// One with a record for each device, of less than 2 KiB.
     pub(crate) fn records(path: impl Into<PathBuf>) -> Self {
-        Self { in_records: true, ..Self::whole(path) }
+        Self { last: Some(SHORT), ..Self::whole(path) }
+    }
+
+    /// One with records of any length, as a mount's is, which tells its options. Costs a call more.
+    pub(crate) fn long_records(path: impl Into<PathBuf>) -> Self {
+        Self { last: Some(EMPTY), ..Self::whole(path) }
     }
 
     /// Its text now. `None` if there is no such file, if the kernel does not fill it, or if it
@@ -114,7 +122,12 @@ impl HeldFile {
             Some(file) => file,
             none => none.insert(File::open(&self.path)?),
         };
-        if self.in_records { read_records(file, buffer) } else { read_whole(file, buffer) }
+        match self.last {
+            Some(last) => {
+                join_records(&mut buffer.bytes, last, |room, offset| read_at(file, room, offset))
+            }
+            None => read_whole(file, buffer),
+        }
     }
 }
 
@@ -136,14 +149,11 @@ fn read_whole(file: &File, buffer: &mut Buffer) -> io::Result<usize> {
     }
 }
 
-/// Reads on until a short read, which is the last. Not until an empty one: that would cost a call
-/// each time.
-fn read_records(file: &File, buffer: &mut Buffer) -> io::Result<usize> {
-    join_records(&mut buffer.bytes, |room, offset| read_at(file, room, offset))
-}
-
+/// Reads on until a read of less than `last`. Where records are short that is not an empty one,
+/// which would cost a call each time.
 fn join_records(
     bytes: &mut Vec<u8>,
+    last: usize,
     mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
 ) -> io::Result<usize> {
     let mut len = 0;
@@ -152,7 +162,7 @@ fn join_records(
         len += more;
         // One that filled the buffer is short of room, not of records.
         let is_full = len >= bytes.len();
-        if if is_full { !grow(bytes) } else { more < SHORT } {
+        if if is_full { !grow(bytes) } else { more < last } {
             return Ok(len);
         }
     }
@@ -205,33 +215,51 @@ mod tests {
         fs::remove_file(path).unwrap();
     }
 
-    /// The kernel's way: whole records, a page at most, and as much of them as there is room for.
-    fn page_of(text: &[u8], record: usize, room: &mut [u8], offset: u64) -> usize {
-        let rest = &text[text.len().min(offset as usize)..];
-        let page = (4096 / record).max(1) * record;
-        let len = rest.len().min(page).min(room.len());
-        room[..len].copy_from_slice(&rest[..len]);
+    /// The kernel's way: whole records, a page of them or one that is longer, and as much of them as
+    /// there is room for.
+    fn page_of(text: &[u8], records: &[usize], room: &mut [u8], offset: u64) -> usize {
+        let offset = offset as usize;
+        let ends = records.iter().scan(0, |end, len| {
+            *end += len;
+            Some(*end)
+        });
+        let mut ends = ends.skip_while(|end| *end <= offset);
+        let first = ends.next().unwrap_or(offset);
+        let page = ends.take_while(|end| end - offset <= 4096).last().unwrap_or(first) - offset;
+        let len = page.min(room.len());
+        room[..len].copy_from_slice(&text[offset..offset + len]);
         len
+    }
+
+    fn joined(records: &[usize], last: usize) -> (Vec<u8>, Vec<u8>) {
+        let text: Vec<u8> = (0..records.iter().sum()).map(|n: usize| n as u8).collect();
+        let mut bytes = vec![0; 8 << 10];
+        let len = join_records(&mut bytes, last, |room, offset| {
+            Ok(page_of(&text, records, room, offset))
+        });
+        bytes.truncate(len.unwrap());
+        (bytes, text)
     }
 
     #[test]
     fn records_are_read_on_where_the_buffer_had_little_room_left() {
-        let text = vec![b'x'; 120 * 125];
-        let mut bytes = vec![0; 8 << 10];
-        let len =
-            join_records(&mut bytes, |room, offset| Ok(page_of(&text, 125, room, offset))).unwrap();
-        assert_eq!(len, text.len());
+        let (bytes, text) = joined(&[125; 120], SHORT);
+        assert_eq!(bytes, text);
     }
 
     proptest::proptest! {
         #[test]
-        fn records_come_whole(record in 1_usize..2_048, count in 0_usize..300) {
-            let text: Vec<u8> = (0..record * count).map(|n| n as u8).collect();
-            let mut bytes = vec![0; 8 << 10];
-            let len = join_records(&mut bytes, |room, offset| {
-                Ok(page_of(&text, record, room, offset))
-            });
-            proptest::prop_assert_eq!(&bytes[..len.unwrap()], &*text);
+        fn records_come_whole(records in proptest::collection::vec(1_usize..2_048, 0..60)) {
+            let (bytes, text) = joined(&records, SHORT);
+            proptest::prop_assert_eq!(bytes, text);
+        }
+
+        #[test]
+        fn records_of_any_length_come_whole(
+            records in proptest::collection::vec(1_usize..8_192, 0..20),
+        ) {
+            let (bytes, text) = joined(&records, EMPTY);
+            proptest::prop_assert_eq!(bytes, text);
         }
     }
 
