@@ -97,6 +97,14 @@ impl<S> Devices<S> {
         self.list.iter_mut().map(|device| &mut device.series)
     }
 
+    /// A device that is listed and could not be read stays as it is.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn keep(&mut self, name: &[u8]) {
+        if let Some(device) = self.list.iter_mut().find(|device| *device.name == *name) {
+            device.seen = true;
+        }
+    }
+
     /// Lets go of the devices that were not asked for since the last time. To be called when a
     /// list has been gone through.
     pub(crate) fn forget_unseen(&mut self) {

@@ -1,5 +1,9 @@
 //! A line of `/proc/<pid>/stat`, or of one of its threads.
 
+use std::io;
+
+use nix::errno::Errno;
+
 use crate::collect::linux::scan::{fields, number};
 
 /// What is read of it. Times are in ticks.
@@ -39,6 +43,11 @@ impl<'t> Task<'t> {
             pages,
         })
     }
+}
+
+/// Whether the error says that there is no such process or thread: any more, if it was listed.
+pub(crate) fn has_ended(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32)
 }
 
 #[cfg(test)]

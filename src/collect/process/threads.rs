@@ -5,13 +5,15 @@
 //! more threads than it may open files.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::figures::THREAD_CPU;
-use super::task::Task;
+use super::task::{Task, has_ended};
 use crate::collect::devices::{Devices, Series};
+use crate::collect::linux::scan::number;
 use crate::collect::linux::{Place, TICKS};
 use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
@@ -24,10 +26,16 @@ pub(crate) struct Threads {
     interval: Duration,
     known: BTreeMap<u64, Known>,
     names: Devices<Named>,
+    /// Whether the last reading left some out: one that is seen for the first time may be old.
+    missed: bool,
+    /// Those to read.
+    ids: Vec<u64>,
+    text: Vec<u8>,
 }
 
 /// A thread at the last reading.
 struct Known {
+    name: Box<[u8]>,
     start: u64,
     ticks: u64,
     is_there: bool,
@@ -52,12 +60,55 @@ impl Threads {
             interval: place.interval,
             known: BTreeMap::new(),
             names: Devices::default(),
+            missed: false,
+            ids: Vec::new(),
+            text: Vec::new(),
         }
     }
 
-    fn show(&mut self, text: &[u8], registry: &Registry) -> Option<()> {
-        let task = Task::parse(text)?;
-        let passed = pass(&mut self.known, &task);
+    /// Finds out which threads there are, and how many more than are read.
+    fn list(&mut self) -> io::Result<usize> {
+        self.ids.clear();
+        let mut more = 0;
+        for task in fs::read_dir(&self.folder)? {
+            let name = task?.file_name();
+            match number(name.as_encoded_bytes()) {
+                Some(id) if self.ids.len() < MOST => self.ids.push(id),
+                _ => more += 1,
+            }
+        }
+        Ok(more)
+    }
+
+    /// Shows every thread that is listed.
+    fn read(&mut self, registry: &Registry, failures: &mut Failures) {
+        let mut path = self.folder.clone();
+        let (ids, mut text) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.text));
+        let missed = std::mem::take(&mut self.missed);
+        for id in &ids {
+            path.push(id.to_string());
+            path.push("stat");
+            text.clear();
+            let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut text));
+            path.pop();
+            path.pop();
+            match read {
+                Ok(_) => match Task::parse(&text) {
+                    Some(task) => self.show(&task, missed, registry),
+                    None => failures.add("task_stat", "nothing in it is understood"),
+                },
+                Err(error) if has_ended(&error) => {}
+                Err(error) => {
+                    failures.add("task_stat", error);
+                    self.keep(*id);
+                }
+            }
+        }
+        (self.ids, self.text) = (ids, text);
+    }
+
+    fn show(&mut self, task: &Task<'_>, missed: bool, registry: &Registry) {
+        let passed = pass(&mut self.known, task, missed);
         let make = |name: &str| {
             let series = THREAD_CPU.number(registry, &[("thread", name)]);
             Named { ticks: 0, series }
@@ -66,17 +117,34 @@ impl Threads {
             named.ticks = named.ticks.saturating_add(passed);
             named.series.set(named.ticks as f64 / TICKS);
         }
-        Some(())
+    }
+
+    /// One that cannot be read, as of a program that has no file left to open, has not ended.
+    fn keep(&mut self, id: u64) {
+        match self.known.get_mut(&id) {
+            Some(known) => {
+                known.is_there = true;
+                self.names.keep(&known.name);
+            }
+            None => self.missed = true,
+        }
     }
 }
 
-/// What a thread took since the last reading: all it ever took, if it is new.
-fn pass(known: &mut BTreeMap<u64, Known>, task: &Task<'_>) -> u64 {
-    let now = Known { start: task.start, ticks: task.ticks, is_there: true };
-    match known.insert(task.id, now) {
-        Some(last) if last.start == task.start => task.ticks.saturating_sub(last.ticks),
-        _ => task.ticks,
+/// What a thread took since the last reading: all it ever took, if it is new. One that may have
+/// been there and left out begins with what it takes from now on.
+fn pass(known: &mut BTreeMap<u64, Known>, task: &Task<'_>, missed: bool) -> u64 {
+    let Task { name, start, ticks, .. } = *task;
+    if let Some(last) = known.get_mut(&task.id) {
+        let before = if last.start == start { last.ticks } else { 0 };
+        if *last.name != *name {
+            last.name = name.into();
+        }
+        (last.start, last.ticks, last.is_there) = (start, ticks, true);
+        return ticks.saturating_sub(before);
     }
+    known.insert(task.id, Known { name: name.into(), start, ticks, is_there: true });
+    if missed { 0 } else { ticks }
 }
 
 impl Collector for Threads {
@@ -89,22 +157,13 @@ impl Collector for Threads {
     }
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
-        let tasks = fs::read_dir(&self.folder).inspect_err(|_| self.clear())?;
+        // What is shown goes, and what was counted stays.
+        let hide = |named: &mut Named| named.series.clear();
+        let more = self.list().inspect_err(|_| self.names.iter_mut().for_each(hide))?;
         let mut failures = Failures::new();
-        let mut count = 0_usize;
-        for task in tasks.flatten() {
-            count += 1;
-            if count > MOST {
-                continue;
-            }
-            // One that cannot be read has ended.
-            let Ok(text) = fs::read(task.path().join("stat")) else { continue };
-            if self.show(&text, registry).is_none() {
-                failures.add("task_stat", "nothing in it is understood");
-            }
-        }
-        if count > MOST {
-            let more = count - MOST;
+        self.read(registry, &mut failures);
+        if more > 0 {
+            self.missed = true;
             failures.add("thread_limit", format!("{more} beyond the first {MOST} are left out"));
         }
         self.known.retain(|_, known| std::mem::take(&mut known.is_there));
@@ -115,6 +174,7 @@ impl Collector for Threads {
     fn clear(&mut self) {
         self.known.clear();
         self.names.clear();
+        self.missed = false;
     }
 }
 
@@ -132,25 +192,36 @@ mod tests {
         Threads::new(&Place { root, interval: Duration::from_secs(1), facts, buffer })
     }
 
+    fn scratch(name: &str) -> PathBuf {
+        let root =
+            std::env::temp_dir().join(format!("nissa-threads-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        root
+    }
+
+    fn write(root: &Path, id: u64, name: &str, ticks: u64, start: u64) {
+        let folder = root.join("proc/self/task").join(id.to_string());
+        fs::create_dir_all(&folder).unwrap();
+        let line =
+            format!("{id} ({name}) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start} 0 5\n");
+        fs::write(folder.join("stat"), line).unwrap();
+    }
+
+    fn of(registry: &Registry, name: &str) -> Option<f64> {
+        value(registry, THREAD_CPU.name, &[("thread", name)])
+    }
+
     #[test]
     fn times_are_summed_up_by_name_over_threads_that_come_and_go() {
-        let root = std::env::temp_dir().join(format!("nissa-threads-{}", std::process::id()));
+        let root = scratch("sums");
         let registry = Registry::new();
         let mut threads = threads(&root);
         let mut read = |list: &[(u64, &str, u64, u64)]| {
-            let folder = root.join("proc/self/task");
             let _ = fs::remove_dir_all(&root);
-            for (id, name, ticks, start) in list {
-                let folder = folder.join(id.to_string());
-                fs::create_dir_all(&folder).unwrap();
-                let line = format!(
-                    "{id} ({name}) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start} 0 5\n"
-                );
-                fs::write(folder.join("stat"), line).unwrap();
-            }
+            list.iter()
+                .for_each(|(id, name, ticks, start)| write(&root, *id, name, *ticks, *start));
             threads.collect(&registry).unwrap();
-            ["main", "pool", "io"]
-                .map(|name| value(&registry, THREAD_CPU.name, &[("thread", name)]))
+            ["main", "pool", "io"].map(|name| of(&registry, name))
         };
         let first = read(&[(1, "main", 100, 7), (2, "pool", 200, 8), (3, "pool", 300, 9)]);
         assert_eq!(first, [Some(1.0), Some(5.0), None]);
@@ -160,6 +231,59 @@ mod tests {
         assert_eq!(read(&[(1, "main", 150, 7)]), [Some(1.5), None, None]);
         threads.clear();
         assert!(registry.snapshot().family(THREAD_CPU.name).is_none());
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_read_has_not_ended() {
+        let root = scratch("denied");
+        let registry = Registry::new();
+        let mut threads = threads(&root);
+        write(&root, 1, "main", 100, 7);
+        write(&root, 2, "pool", 200, 8);
+        threads.collect(&registry).unwrap();
+        // A folder opens, and reading it fails.
+        let stat = root.join("proc/self/task/2/stat");
+        fs::remove_file(&stat).unwrap();
+        fs::create_dir(&stat).unwrap();
+        let failures = threads.collect(&registry).unwrap_err();
+        assert!(failures.to_string().starts_with("task_stat: "), "{failures}");
+        assert_eq!(of(&registry, "pool"), Some(2.0));
+        fs::remove_dir(&stat).unwrap();
+        write(&root, 2, "pool", 250, 8);
+        // Nor has any if they cannot be listed; what is counted stays, out of sight.
+        let (folder, away) = (root.join("proc/self/task"), root.join("away"));
+        fs::rename(&folder, &away).unwrap();
+        assert!(threads.collect(&registry).is_err());
+        assert_eq!(of(&registry, "pool"), None);
+        fs::rename(&away, &folder).unwrap();
+        threads.collect(&registry).unwrap();
+        assert_eq!(of(&registry, "pool"), Some(2.5));
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_was_left_out_begins_when_there_is_room_for_it() {
+        let root = scratch("many");
+        let registry = Registry::new();
+        let mut threads = threads(&root);
+        let most = MOST as u64;
+        (0..most + 10).for_each(|id| write(&root, id, "pool", 1_000, 8));
+        let mut read = || {
+            let _ = threads.collect(&registry);
+            of(&registry, "pool").unwrap()
+        };
+        let first = read();
+        assert_eq!(first, most as f64 * 10.0);
+        // As many end, so that some of them were read.
+        (0..20)
+            .for_each(|id| fs::remove_dir_all(root.join(format!("proc/self/task/{id}"))).unwrap());
+        assert_eq!(read(), first);
+        (20..most + 10).for_each(|id| write(&root, id, "pool", 1_050, 8));
+        assert_eq!(read(), first + (most - 10) as f64 * 0.5);
+        // Now none is left out, and a new one counts whole.
+        write(&root, 1, "pool", 100, 9);
+        assert_eq!(read(), first + (most - 10) as f64 * 0.5 + 1.0);
         fs::remove_dir_all(root).unwrap();
     }
 
