@@ -29,9 +29,14 @@ struct Device<S> {
 }
 
 /// What is shown of a device.
-pub(crate) trait Series {
+pub(crate) trait Series: Sized {
     /// Whether the registry had no room for some of it.
     fn is_refused(&self) -> bool;
+
+    /// Takes the handles of one that was made anew. What is counted beside them goes on.
+    fn renew(&mut self, new: Self) {
+        *self = new;
+    }
 }
 
 impl<T> Series for Observed<T> {
@@ -84,7 +89,7 @@ impl<S: Series> Devices<S> {
         let device = self.list.get_mut(index)?;
         device.seen = true;
         if self.readings % RETRY == 0 && device.series.is_refused() {
-            device.series = make(&String::from_utf8_lossy(name));
+            device.series.renew(make(&String::from_utf8_lossy(name)));
         }
         Some(&mut device.series)
     }

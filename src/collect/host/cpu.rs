@@ -136,6 +136,10 @@ impl Series for Modes {
     fn is_refused(&self) -> bool {
         self.series.is_refused()
     }
+
+    fn renew(&mut self, new: Self) {
+        self.series = new.series;
+    }
 }
 
 impl Machine {

@@ -51,6 +51,10 @@ impl Series for Named {
     fn is_refused(&self) -> bool {
         self.series.is_refused()
     }
+
+    fn renew(&mut self, new: Self) {
+        self.series = new.series;
+    }
 }
 
 impl Threads {
@@ -284,6 +288,25 @@ mod tests {
         // Now none is left out, and a new one counts whole.
         write(&root, 1, "pool", 100, 9);
         assert_eq!(read(), first + (most - 10) as f64 * 0.5 + 1.0);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn what_a_thread_took_is_not_forgotten_while_there_is_no_room_for_its_series() {
+        let root = scratch("refused");
+        let registry = Registry::builder().series_per_family(1).build();
+        let mut threads = threads(&root);
+        write(&root, 1, "main", 100, 7);
+        threads.collect(&registry).unwrap();
+        write(&root, 2, "pool", 200, 8);
+        threads.collect(&registry).unwrap();
+        assert_eq!(of(&registry, "pool"), None);
+        fs::remove_dir_all(root.join("proc/self/task/1")).unwrap();
+        let shown = (0..30).find_map(|_| {
+            threads.collect(&registry).unwrap();
+            of(&registry, "pool")
+        });
+        assert_eq!(shown, Some(2.0));
         fs::remove_dir_all(root).unwrap();
     }
 
