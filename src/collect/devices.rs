@@ -120,10 +120,7 @@ impl<S> Devices<S> {
 
     /// Says of how many devices nothing was shown since the last time.
     pub(crate) fn report_left_out(&mut self, source: &'static str, failures: &mut Failures) {
-        let left_out = std::mem::take(&mut self.left_out);
-        if left_out > 0 {
-            failures.add(source, format!("{left_out} beyond the first {MOST} are left out"));
-        }
+        failures.leave_out(source, std::mem::take(&mut self.left_out), MOST);
     }
 
     pub(crate) fn clear(&mut self) {

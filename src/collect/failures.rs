@@ -34,6 +34,8 @@ pub struct Failures {
     list: Vec<(Cow<'static, str>, Cause)>,
     /// How many more there were.
     unsaid: u64,
+    /// Whether anything failed. What is only left out does not.
+    failed: bool,
 }
 
 /// More of one call are the same trouble told again.
@@ -42,16 +44,30 @@ const MOST: usize = 64;
 impl Failures {
     /// None so far. Allocates nothing.
     pub const fn new() -> Self {
-        Self { list: Vec::new(), unsaid: 0 }
+        Self { list: Vec::new(), unsaid: 0, failed: false }
     }
 
     /// Notes that this source could not be read. Beyond 64 of one call the rest is only counted,
     /// as of the source "further". Sources become label values, so let there be few.
     pub fn add(&mut self, source: impl Into<Cow<'static, str>>, error: impl Into<Cause>) {
+        self.failed = true;
+        self.push(source.into(), error.into());
+    }
+
+    fn push(&mut self, source: Cow<'static, str>, error: Cause) {
         if self.list.len() < MOST {
-            self.list.push((source.into(), error.into()));
+            self.list.push((source, error));
         } else {
             self.unsaid += 1;
+        }
+    }
+
+    /// Notes how many were left out of what is bounded. It is told as a failure is; but the call
+    /// has not failed for it, which would fail for ever.
+    pub(crate) fn leave_out(&mut self, source: &'static str, count: usize, most: usize) {
+        if count > 0 {
+            let told = format!("{count} beyond the first {most} are left out");
+            self.push(source.into(), told.into());
         }
     }
 
@@ -67,8 +83,9 @@ impl Failures {
     /// Takes over what another part of the collector noted.
     pub fn append(&mut self, other: Result<(), Self>) {
         if let Err(other) = other {
-            other.list.into_iter().for_each(|(source, error)| self.add(source, error));
+            other.list.into_iter().for_each(|(source, error)| self.push(source, error));
             self.unsaid += other.unsaid;
+            self.failed |= other.failed;
         }
     }
 
@@ -77,7 +94,12 @@ impl Failures {
         self.unsaid
     }
 
-    /// Whether nothing failed.
+    /// Whether the call failed, and not only left something out.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -87,7 +109,7 @@ impl Failures {
         self.list.iter().map(|(source, error)| (&**source, &**error as _))
     }
 
-    /// `Ok` if nothing failed: what a collector returns at its end.
+    /// `Ok` if there is nothing to tell: what a collector returns at its end.
     pub fn into_result(self) -> Result<(), Self> {
         if self.list.is_empty() { Ok(()) } else { Err(self) }
     }
@@ -96,7 +118,7 @@ impl Failures {
 /// Not an error itself, which is what lets `?` make one of any.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failures {
     fn from(error: E) -> Self {
-        Self { list: vec![("collect".into(), Box::new(error))], unsaid: 0 }
+        Self { list: vec![("collect".into(), Box::new(error))], unsaid: 0, failed: true }
     }
 }
 

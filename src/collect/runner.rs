@@ -165,17 +165,15 @@ impl Slot {
         self.own.duration.set(end.saturating_duration_since(start));
         let unix = clock::unix();
         match outcome {
-            Ok(Ok(())) => {
+            Ok(outcome) => {
                 self.panics = 0;
-                let name = "nissa_collector_last_success_timestamp_seconds";
-                let labels = [("collector", &*self.name)];
-                let last =
-                    self.own.last_success.get_or_insert_with(|| registry.gauge(name, &labels));
-                last.set(unix);
-            }
-            Ok(Err(failures)) => {
-                self.panics = 0;
-                self.report(failures, registry, errors, unix);
+                let failures = outcome.err();
+                if !failures.as_ref().is_some_and(Failures::has_failed) {
+                    self.note_success(unix, registry);
+                }
+                if let Some(failures) = failures {
+                    self.report(failures, registry, errors, unix);
+                }
             }
             Err(panic) => {
                 self.panics = self.panics.saturating_add(1);
@@ -189,6 +187,12 @@ impl Slot {
             }
         }
         end
+    }
+
+    fn note_success(&mut self, unix: Duration, registry: &Registry) {
+        let name = "nissa_collector_last_success_timestamp_seconds";
+        let labels = [("collector", &*self.name)];
+        self.own.last_success.get_or_insert_with(|| registry.gauge(name, &labels)).set(unix);
     }
 
     fn report(&self, failures: Failures, registry: &Registry, errors: &ErrorLog, unix: Duration) {
@@ -283,7 +287,7 @@ fn describe(registry: &Registry) {
     registry.describe_gauge(
         "nissa_collector_last_success_timestamp_seconds",
         Some(Seconds),
-        "When the collector last read everything.",
+        "When a call of the collector last met no failure.",
     );
     registry.describe_counter(
         "nissa_collector_errors_total",
@@ -321,6 +325,36 @@ mod tests {
         fn clear(&mut self) {
             self.0.clear();
         }
+    }
+
+    /// Has more than it shows, each time.
+    struct Bounded;
+
+    impl Collector for Bounded {
+        fn name(&self) -> &str {
+            "bounded"
+        }
+
+        fn collect(&mut self, _: &Registry) -> Result<(), Failures> {
+            let mut failures = Failures::new();
+            failures.leave_out("limit", 3, 2);
+            failures.leave_out("other_limit", 0, 2);
+            failures.into_result()
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_and_the_call_has_not_failed() {
+        let registry = Registry::new();
+        let mut runner = Runner::new(&registry);
+        runner.add(Bounded);
+        runner.collect();
+        let errors = runner.errors();
+        let told: Vec<_> = errors.iter().map(|error| (&*error.source, &*error.error)).collect();
+        assert_eq!(told, [("limit", "3 beyond the first 2 are left out")]);
+        let snapshot = registry.snapshot();
+        assert_eq!(snapshot.value("nissa_collector_errors_total"), Some(1.0));
+        assert!(snapshot.value("nissa_collector_last_success_timestamp_seconds").is_some());
     }
 
     #[test]

@@ -117,10 +117,7 @@ impl Collector for TokioRuntime {
             busy::show(&self.metrics, number, &worker.busy, &worker.parks);
         }
         let mut failures = Failures::new();
-        if workers > MOST {
-            let more = workers - MOST;
-            failures.add("worker_limit", format!("{more} beyond the first {MOST} are left out"));
-        }
+        failures.leave_out("worker_limit", workers.saturating_sub(MOST), MOST);
         failures.into_result()
     }
 

@@ -12,7 +12,7 @@ use super::nvidia::{Extras, Nvidia};
 use super::source::{Found, Identity};
 
 /// More GPUs than any machine has.
-const MOST: u32 = 256;
+pub(super) const MOST: u32 = 256;
 
 /// A library that is not there is looked for this rarely at last: every so many looks.
 const MOST_SKIPPED: u32 = 63;
@@ -37,6 +37,8 @@ pub(super) struct Finding {
     /// Numbers of GPUs that are there and cannot be asked.
     pub(super) unreachable: Vec<String>,
     pub(super) faults: Vec<(&'static str, String)>,
+    /// How many are beyond the most that are read.
+    pub(super) left_out: u32,
     /// Why there is no NVIDIA GPU, where that is no fault.
     pub(super) none: Option<String>,
 }
@@ -67,11 +69,7 @@ impl Finder {
         self.skipped = 0;
         let count = match nvml.device_count() {
             Ok(count) => {
-                if count > MOST {
-                    let more = count - MOST;
-                    let error = format!("{more} beyond the first {MOST} are left out");
-                    finding.faults.push(("gpu_limit", error));
-                }
+                finding.left_out = count.saturating_sub(MOST);
                 count.min(MOST)
             }
             Err(error) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::finder::{Finder, Finding};
+use super::finder::{self, Finder, Finding};
 use super::lane::{Lane, Turn};
 use super::panel::describe_gauge;
 use super::source::{Found, Identity};
@@ -133,6 +133,7 @@ impl Fleet {
         for (call, error) in finding.faults {
             trouble.note(call, error);
         }
+        trouble.leave_out("gpu_limit", finding.left_out as usize, finder::MOST as usize);
         for gpu in finding.unreachable {
             if self.units.iter().all(|unit| unit.identity().gpu != gpu) {
                 self.units.push(Unit::unreachable(&self.registry, gpu));

@@ -99,10 +99,7 @@ impl Panel {
         self.note_memory(readings);
         if let Some(processes) = &readings.processes {
             let left_out = self.show_processes(processes);
-            if left_out > 0 {
-                let error = format!("{left_out} beyond the first {MOST_PROCESSES} are left out");
-                trouble.note("process_limit", error);
-            }
+            trouble.leave_out("process_limit", left_out, MOST_PROCESSES);
         }
         if let Some(parts) = &readings.parts {
             self.show_parts(parts);

@@ -16,9 +16,21 @@ impl<'a> Trouble<'a> {
 
     /// Counts a failure. Calls are few and have fixed names.
     pub(super) fn note(&mut self, call: &'static str, error: String) {
+        self.count(call);
+        self.failures.add(call, error);
+    }
+
+    /// Counts that so many had no room, if there were any.
+    pub(super) fn leave_out(&mut self, call: &'static str, count: usize, most: usize) {
+        if count > 0 {
+            self.count(call);
+            self.failures.leave_out(call, count, most);
+        }
+    }
+
+    fn count(&self, call: &'static str) {
         describe_counter(self.registry, "gpu_collect_errors_total");
         self.registry.counter("gpu_collect_errors_total", &[("call", call)]).increment(1);
-        self.failures.add(call, error);
     }
 
     pub(super) fn into_result(self) -> Result<(), Failures> {

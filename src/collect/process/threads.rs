@@ -166,10 +166,8 @@ impl Collector for Threads {
         let more = self.list().inspect_err(|_| self.names.iter_mut().for_each(hide))?;
         let mut failures = Failures::new();
         self.read(registry, &mut failures);
-        if more > 0 {
-            self.missed = true;
-            failures.add("thread_limit", format!("{more} beyond the first {MOST} are left out"));
-        }
+        self.missed |= more > 0;
+        failures.leave_out("thread_limit", more, MOST);
         self.known.retain(|_, known| std::mem::take(&mut known.is_there));
         self.names.forget_unseen();
         failures.into_result()
@@ -274,7 +272,8 @@ mod tests {
         let most = MOST as u64;
         (0..most + 10).for_each(|id| write(&root, id, "pool", 1_000, 8));
         let mut read = || {
-            let _ = threads.collect(&registry);
+            let told = threads.collect(&registry).err();
+            assert!(!told.is_some_and(|told| told.has_failed()));
             of(&registry, "pool").unwrap()
         };
         let first = read();

@@ -83,10 +83,7 @@ impl Tree {
                 }
             }
         }
-        if left_out > 0 {
-            let error = format!("{left_out} beyond the first {MOST} are left out");
-            failures.add("process_limit", error);
-        }
+        failures.leave_out("process_limit", left_out, MOST);
         Ok(sum)
     }
 }
