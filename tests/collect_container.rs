@@ -335,6 +335,20 @@ fn a_process_that_moves_is_followed() {
     assert_eq!(seen.failed(), [""; 0]);
 }
 
+#[test]
+fn groups_that_could_not_be_found_at_first_are_looked_for_again() {
+    let tree = Tree::copy("late", "cgroup/v2");
+    let table = tree.0.join("proc/self/mountinfo");
+    let mounts = fs::read(&table).unwrap();
+    tree.deny(&table);
+    let mut seen = Seen::container(&tree.0);
+    assert_eq!((seen.names(), seen.failed()), (Vec::new(), vec!["container mountinfo".to_owned()]));
+    fs::remove_dir(&table).unwrap();
+    fs::write(&table, mounts).unwrap();
+    (0..10).for_each(|_| seen.runner.collect());
+    seen.shows(&[("container_cpu_usage_seconds_total", 5.5)]);
+}
+
 /// The kernel's own `/proc` mounted at a place of its own, as in a container that is shown the
 /// machine's: `/proc/self` is still this process, in its own namespaces.
 #[test]

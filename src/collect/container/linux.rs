@@ -1,5 +1,7 @@
 //! The container's control groups, read at intervals.
 
+use std::fs;
+use std::io;
 use std::time::Duration;
 
 use super::figures::*;
@@ -68,21 +70,28 @@ impl Cgroups {
         if cgroup == self.chosen_by {
             return;
         }
-        self.chosen_by = cgroup.to_vec();
+        let cgroup = cgroup.to_vec();
         drop(buffer);
-        let mounts = std::fs::read(self.root.join("proc/self/mountinfo"));
-        let mounts = failures.check("mountinfo", mounts).unwrap_or_default();
-        let meminfo = std::fs::read(self.root.join("proc/meminfo")).unwrap_or_default();
-        let [machine] = values(&meminfo, Form::Kib, &["MemTotal"]);
-        let groups = find::find(self.root.of_own_mounts(), &self.chosen_by, &mounts, failures);
+        // Until all is read that they are chosen by, there are none, and it is tried again.
         self.forget();
+        let mounts = fs::read(self.root.join("proc/self/mountinfo"));
+        let Some(mounts) = failures.check("mountinfo", mounts) else { return };
+        let meminfo = match fs::read(self.root.join("proc/meminfo")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => read,
+        };
+        let Some(meminfo) = failures.check("meminfo", meminfo) else { return };
+        let [machine] = values(&meminfo, Form::Kib, &["MemTotal"]);
+        let groups = find::find(self.root.of_own_mounts(), &cgroup, &mounts, failures);
         self.files = Files::new(&groups, machine, &self.facts);
+        self.chosen_by = cgroup;
     }
 }
 
 impl Cgroups {
     fn forget(&mut self) {
         self.files = Files::default();
+        self.chosen_by.clear();
         for fact in [Fact::MemoryLimit, Fact::WorkingSet] {
             self.facts.set(fact, None);
         }
@@ -131,7 +140,6 @@ impl Collector for Cgroups {
     /// What is shown goes with the files that tell it.
     fn clear(&mut self) {
         self.forget();
-        self.chosen_by.clear();
         self.beat = Beat::new(self.interval);
     }
 }

@@ -20,7 +20,8 @@ pub(crate) struct Stat {
 /// Told once for each start: the machine's start is worked out from the wall clock, and moves when
 /// that is set.
 struct Start {
-    ticks: u64,
+    /// `None` if the machine's start could not be read, which may be the next time.
+    ticks: Option<u64>,
     series: Observed<f64>,
 }
 
@@ -42,7 +43,7 @@ impl Stat {
     }
 
     fn show_start(&mut self, ticks: u64, registry: &Registry) {
-        if self.start.as_ref().is_some_and(|start| start.ticks == ticks) {
+        if self.start.as_ref().is_some_and(|start| start.ticks == Some(ticks)) {
             return;
         }
         let text = std::fs::read(&self.machine).unwrap_or_default();
@@ -51,7 +52,7 @@ impl Stat {
         let known = self.start.take().map(|start| start.series);
         let series = known.unwrap_or_else(|| START.number(registry, &[]));
         series.set_or_clear(boot.map(|boot| boot as f64 + ticks as f64 / TICKS));
-        self.start = Some(Start { ticks, series });
+        self.start = Some(Start { ticks: boot.and(Some(ticks)), series });
     }
 }
 
@@ -106,20 +107,26 @@ mod tests {
         assert!(stat.show(LINE.as_bytes(), &registry));
         std::fs::write(&machine, "btime 2000\n").unwrap();
         assert!(stat.show(LINE.as_bytes(), &registry));
-        std::fs::remove_file(machine).unwrap();
         let start = || value(&registry, "process_start_time_seconds", &[]);
         assert_eq!(start(), Some(1000.0 + 12_288.81));
+        std::fs::remove_file(machine).unwrap();
         stat.clear();
         assert_eq!((start(), stat.threads()), (None, None));
     }
 
     #[test]
     fn without_the_machines_start_there_is_no_start() {
+        let machine = std::env::temp_dir().join(format!("nissa-no-btime-{}", std::process::id()));
         let registry = Registry::new();
-        let mut stat = Stat::new("/no/such/file".into());
+        let mut stat = Stat::new(machine.clone());
+        let start = || value(&registry, "process_start_time_seconds", &[]);
         assert!(stat.show(LINE.as_bytes(), &registry));
-        assert_eq!(value(&registry, "process_start_time_seconds", &[]), None);
-        assert_eq!(stat.threads(), Some(3));
+        assert_eq!((start(), stat.threads()), (None, Some(3)));
+        // It may be read the next time.
+        std::fs::write(&machine, "btime 1000\n").unwrap();
+        assert!(stat.show(LINE.as_bytes(), &registry));
+        assert_eq!(start(), Some(1000.0 + 12_288.81));
+        std::fs::remove_file(machine).unwrap();
     }
 
     proptest! {
