@@ -34,7 +34,7 @@ pub(crate) trait Clear: Send {
 /// What another thread looks at.
 pub(crate) trait Watched: Send {
     /// Takes everything out of the output if there has been no answer for long.
-    fn clear_if_hung(&self);
+    fn clear_if_hung(&self, now: Instant);
 }
 
 impl<S: Clear> MayHang<S> {
@@ -76,9 +76,9 @@ impl<S> Clone for MayHang<S> {
 }
 
 impl<S: Clear> Watched for MayHang<S> {
-    fn clear_if_hung(&self) {
+    fn clear_if_hung(&self, now: Instant) {
         let mut state = self.lock();
-        if state.asked.is_some_and(|asked| clock::since(asked) > HUNG) {
+        if state.asked.is_some_and(|asked| now.saturating_duration_since(asked) > HUNG) {
             state.shown.clear();
         }
     }
@@ -107,6 +107,10 @@ impl Watching {
             quick.push(Box::new(Self::new(collector, watched)));
         }
     }
+
+    fn look(&self, now: Instant) {
+        self.watched.iter().for_each(|watched| watched.clear_if_hung(now));
+    }
 }
 
 impl Collector for Watching {
@@ -119,7 +123,7 @@ impl Collector for Watching {
     }
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
-        self.watched.iter().for_each(|watched| watched.clear_if_hung());
+        self.look(clock::now());
         self.collector.collect(registry)
     }
 
@@ -160,22 +164,33 @@ mod tests {
         let registry = Registry::new();
         let celsius = || registry.snapshot().value("celsius");
         let sensor = MayHang::new(registry.observed_gauge("celsius", &[]));
-        let mut quick = Vec::new();
-        Watching::join(&mut quick, vec![sensor.watched()], Duration::from_secs(1));
+        let idle = Box::new(Idle(Duration::from_secs(1)));
+        let mut watching = Watching::new(idle, vec![sensor.watched()]);
         sensor.ask(|| {});
         sensor.lock().shown.set(40.0);
-        let mut look = |expected| {
-            quick[0].collect(&registry).unwrap();
-            assert_eq!(celsius(), expected);
-        };
-        look(Some(40.0));
+        let later = clock::now() + HUNG * 2;
+        watching.look(later);
+        assert_eq!(celsius(), Some(40.0));
         sensor.ask(|| {
-            look(Some(40.0));
-            sensor.lock().asked = clock::now().checked_sub(HUNG * 2);
-            look(None);
+            watching.collect(&registry).unwrap();
+            assert_eq!(celsius(), Some(40.0));
+            watching.look(later);
+            assert_eq!(celsius(), None);
         });
         sensor.lock().shown.set(41.0);
-        look(Some(41.0));
-        assert_eq!(quick.len(), 1);
+        watching.look(later);
+        assert_eq!(celsius(), Some(41.0));
+    }
+
+    #[test]
+    fn one_of_a_quick_thread_looks_or_one_that_does_nothing_else() {
+        let sensor = MayHang::new(Observed::noop());
+        let mut quick = Vec::new();
+        Watching::join(&mut quick, Vec::new(), HUNG);
+        assert_eq!(quick.len(), 0);
+        for _ in 0..2 {
+            Watching::join(&mut quick, vec![sensor.watched()], HUNG);
+            assert_eq!((quick.len(), quick[0].interval()), (1, HUNG));
+        }
     }
 }

@@ -160,12 +160,12 @@ fn parse(columns: &[u8]) -> Option<[u64; MODES.len()]> {
 
 /// The share of the time between two readings that was not idle.
 fn busy(before: &[u64], now: &[u64]) -> Option<f64> {
-    let mut total = 0;
-    let mut idled = 0;
+    let mut total = 0_u64;
+    let mut idled = 0_u64;
     for (index, (before, now)) in before.iter().zip(now).enumerate() {
         let passed = now.saturating_sub(*before);
-        total += passed;
-        idled += if IDLE.contains(&index) { passed } else { 0 };
+        total = total.saturating_add(passed);
+        idled = idled.saturating_add(if IDLE.contains(&index) { passed } else { 0 });
     }
     let first = before.iter().all(|ticks| *ticks == 0);
     (total > 0 && !first).then(|| (total - idled) as f64 / total as f64)
@@ -234,6 +234,12 @@ mod tests {
         assert_eq!(facts.find(Fact::CpuBusy), Some(0.3));
         cpu.clear();
         assert_eq!(facts.find(Fact::CpuBusy), None);
+    }
+
+    #[test]
+    fn times_of_any_size_are_a_share() {
+        assert_eq!(busy(&[1; 8], &[u64::MAX; 8]), Some(0.0));
+        assert_eq!(busy(&[1; 3], &[u64::MAX; 3]), Some(1.0));
     }
 
     proptest! {

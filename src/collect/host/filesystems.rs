@@ -20,6 +20,8 @@ use crate::registry::{Observed, Registry};
 use crate::sync::Mutex;
 
 pub(crate) struct Filesystems {
+    /// One that answers must not speak for another that hangs.
+    name: String,
     interval: Duration,
     places: Places,
     chosen: Vec<Chosen>,
@@ -57,10 +59,14 @@ impl Filesystems {
         interval: Duration,
         all: &Fullest,
     ) -> Self {
+        let name = match (only, &*paths) {
+            (Only::MayHang, [path, ..]) => format!("network_filesystem:{}", path.display()),
+            _ => "filesystem".to_owned(),
+        };
         let places = Places::new(root, paths, only);
         let (all, place) = (all.clone(), all.add());
         let shown = Shown { all, place, mounts: Devices::default(), fullest: None };
-        Self { interval, places, chosen: Vec::new(), shown: MayHang::new(shown) }
+        Self { name, interval, places, chosen: Vec::new(), shown: MayHang::new(shown) }
     }
 
     /// For the thread that looks whether this one hangs.
@@ -71,7 +77,7 @@ impl Filesystems {
 
 impl Collector for Filesystems {
     fn name(&self) -> &str {
-        "filesystem"
+        &self.name
     }
 
     fn interval(&self) -> Duration {

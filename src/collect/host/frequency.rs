@@ -1,4 +1,4 @@
-//! How fast the processors run. Asking some wakes them, so it is done every ten seconds, in a thread
+//! How fast the processors run. Asking some wakes them, so it is done seldom, in a thread
 //! of its own, for who asks for it.
 
 use std::fs;
@@ -14,6 +14,7 @@ use crate::collect::{Collector, Failures};
 use crate::registry::{Observed, Registry};
 
 pub(crate) struct Frequencies {
+    interval: Duration,
     folder: PathBuf,
     shown: MayHang<Processors>,
 }
@@ -28,9 +29,9 @@ impl Clear for Processors {
 }
 
 impl Frequencies {
-    pub(crate) fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path, interval: Duration) -> Self {
         let folder = root.join("sys/devices/system/cpu");
-        Self { folder, shown: MayHang::new(Processors::default()) }
+        Self { interval, folder, shown: MayHang::new(Processors::default()) }
     }
 
     /// For the thread that looks whether this one hangs.
@@ -45,7 +46,7 @@ impl Collector for Frequencies {
     }
 
     fn interval(&self) -> Duration {
-        Duration::from_secs(10)
+        self.interval
     }
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {
@@ -108,7 +109,7 @@ mod tests {
         }
         fs::create_dir_all(of("cpu1").parent().unwrap()).unwrap();
         let registry = Registry::new();
-        let mut frequencies = Frequencies::new(&root);
+        let mut frequencies = Frequencies::new(&root, Duration::from_secs(10));
         let failures = frequencies.collect(&registry).unwrap_err();
         assert_eq!(failures.to_string(), "scaling_cur_freq: is no number");
         assert_eq!(value(&registry, FREQUENCY.name, &[("cpu", "0")]), Some(2.4e9));

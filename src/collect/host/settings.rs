@@ -9,8 +9,8 @@ use crate::collect::portable::{PortableFilesystems, PortableHost, PortableProces
 use crate::collect::{Collector, Collectors};
 use crate::health;
 
-/// Filesystems fill slowly, and asking may wait for a disk.
-const FILESYSTEM_INTERVAL: Duration = Duration::from_secs(10);
+/// Of what changes slowly, and may take a while to answer: filesystems, sensors, processors.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// The machine, this process and its container.
 ///
@@ -205,7 +205,7 @@ impl Host {
             quick.push(Box::new(PortableProcess::new(*interval, facts)));
         }
         if !self.paths.is_empty() {
-            let (paths, every) = (self.paths.clone(), FILESYSTEM_INTERVAL.max(*interval));
+            let (paths, every) = (self.paths.clone(), SLOW.max(*interval));
             let asked = PortableFilesystems::new(paths, self.network_filesystems, every, facts);
             watched.push(asked.watched());
             collectors.alone(asked);
@@ -222,7 +222,7 @@ impl From<Host> for Collectors {
         collectors.report(host.health());
         let mut watched = Vec::new();
         if host.temperatures {
-            let sensors = Temperatures::new();
+            let sensors = Temperatures::new(SLOW.max(host.interval));
             watched.push(sensors.watched());
             collectors.alone(sensors);
         }
@@ -254,7 +254,7 @@ mod native {
         mut watched: Vec<Box<dyn Watched>>,
     ) -> Collectors {
         let Host { root, interval, facts, .. } = host;
-        let every = FILESYSTEM_INTERVAL.max(*interval);
+        let every = SLOW.max(*interval);
         let fullest = Fullest::new(facts);
         let asked =
             |paths: Vec<PathBuf>, only| Filesystems::new(root, paths, only, every, &fullest);
@@ -273,7 +273,7 @@ mod native {
         let buffer = &SharedBuffer::new();
         let place = Place { root, interval: *interval, facts, buffer };
         if host.cpu_frequency {
-            let frequencies = Frequencies::new(root);
+            let frequencies = Frequencies::new(root, every);
             watched.push(frequencies.watched());
             collectors.alone(frequencies);
         }
@@ -310,5 +310,42 @@ mod native {
         watched: Vec<Box<dyn Watched>>,
     ) -> Collectors {
         host.portable_collectors(collectors, watched)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn every_kind() -> Host {
+        let host = Host::default().temperatures(true).cpu_frequency(true).threads(true);
+        host.process_tree(true).filesystems(["/", "/data"]).network_filesystems(true)
+    }
+
+    fn all(host: Host) -> Vec<Box<dyn Collector>> {
+        Collectors::from(host).threads.into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn nothing_is_read_more_often_than_said() {
+        let minute = Duration::from_secs(60);
+        for portable in [false, true] {
+            let collectors = all(every_kind().interval(minute).portable(portable));
+            assert!(collectors.iter().all(|collector| collector.interval() == minute));
+            let collectors = all(every_kind().portable(portable));
+            assert!(collectors.iter().all(|collector| collector.interval() <= SLOW));
+        }
+    }
+
+    /// One that answers does not speak for another that hangs.
+    #[test]
+    fn who_has_a_thread_of_its_own_has_a_name_of_its_own() {
+        let names: Vec<String> =
+            all(every_kind()).iter().map(|collector| collector.name().to_owned()).collect();
+        let mut others = names.clone();
+        others.sort();
+        others.dedup();
+        assert_eq!(others.len(), names.len(), "{names:?}");
+        assert!(names.contains(&"network_filesystem:/data".to_owned()), "{names:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! What the machine's sensors measure. Some take milliseconds to answer, so they are read every
-//! ten seconds, in a thread of their own, by who asks for it.
+//! What the machine's sensors measure. Some take milliseconds to answer, so they are read
+//! seldom, in a thread of their own, by who asks for it.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::registry::{Observed, Registry};
 
 /// Reads the sensors.
 pub(crate) struct Temperatures {
+    interval: Duration,
     components: Components,
     shown: MayHang<Sensors>,
 }
@@ -27,8 +28,9 @@ impl Clear for Sensors {
 }
 
 impl Temperatures {
-    pub(crate) fn new() -> Self {
-        Self { components: Components::new(), shown: MayHang::new(Sensors::default()) }
+    pub(crate) fn new(interval: Duration) -> Self {
+        let shown = MayHang::new(Sensors::default());
+        Self { interval, components: Components::new(), shown }
     }
 
     /// For the thread that looks whether a sensor hangs.
@@ -43,7 +45,7 @@ impl Collector for Temperatures {
     }
 
     fn interval(&self) -> Duration {
-        Duration::from_secs(10)
+        self.interval
     }
 
     fn collect(&mut self, registry: &Registry) -> Result<(), Failures> {

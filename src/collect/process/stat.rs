@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 
 use super::figures::START;
-use crate::collect::linux::scan::{Form, fields, number, values};
+use super::task::Task;
+use crate::collect::linux::scan::{Form, values};
 use crate::collect::linux::{Source, TICKS};
 use crate::registry::{Observed, Registry};
 
@@ -23,13 +24,6 @@ struct Start {
     /// `None` if the machine's start could not be read, which may be the next time.
     ticks: Option<u64>,
     series: Observed<f64>,
-}
-
-/// What is read of the line.
-#[derive(Debug, PartialEq)]
-struct Parsed {
-    threads: u64,
-    start: u64,
 }
 
 impl Stat {
@@ -58,9 +52,9 @@ impl Stat {
 
 impl Source for Stat {
     fn show(&mut self, text: &[u8], registry: &Registry) -> bool {
-        let Some(parsed) = parse(text) else { return false };
-        self.threads = Some(parsed.threads);
-        self.show_start(parsed.start, registry);
+        let Some(task) = Task::parse(text) else { return false };
+        self.threads = Some(task.threads);
+        self.show_start(task.start, registry);
         true
     }
 
@@ -70,33 +64,13 @@ impl Source for Stat {
     }
 }
 
-fn parse(text: &[u8]) -> Option<Parsed> {
-    // The name in parentheses may hold blanks and parentheses itself.
-    let end = text.iter().rposition(|byte| *byte == b')')?;
-    // From the third field of proc(5) on.
-    let mut fields = fields(text.get(end + 1..)?.trim_ascii_end());
-    let threads = number(fields.nth(20 - 3)?)?;
-    let start = number(fields.nth(22 - 20 - 1)?)?;
-    Some(Parsed { threads, start })
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::collect::probe::value;
 
     const LINE: &str = "27769 (a) b (c\n) R 27762 27762 10579 0 -1 4194304 104 0 0 0 0 0 0 0 20 0 \
         3 0 1228881 2998272 417 18446744073709551615 94509683974144 1 2 0 0\n";
-
-    #[test]
-    fn a_name_may_look_like_anything() {
-        let expected = Parsed { threads: 3, start: 1_228_881 };
-        assert_eq!(parse(LINE.as_bytes()), Some(expected));
-        let short = LINE.split_at(LINE.find("1228881").unwrap()).0;
-        assert_eq!(parse(short.as_bytes()), None);
-    }
 
     #[test]
     fn the_start_is_told_once() {
@@ -127,14 +101,5 @@ mod tests {
         assert!(stat.show(LINE.as_bytes(), &registry));
         assert_eq!(start(), Some(1000.0 + 12_288.81));
         std::fs::remove_file(machine).unwrap();
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_will_do(bytes in proptest::collection::vec(any::<u8>(), 0..200),
-            text in "1 \\([a-z)( ]{0,5}\\)? R( [0-9]{1,21}){0,30}")
-        {
-            let _ = (parse(&bytes), parse(text.as_bytes()));
-        }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) struct Task<'t> {
     pub(crate) ticks: u64,
     /// The same of children that have ended and were waited for.
     pub(crate) ticks_of_children: u64,
+    pub(crate) threads: u64,
     /// When it started. With the id it tells one from another that has the id later.
     pub(crate) start: u64,
     /// Of memory.
@@ -32,13 +33,15 @@ impl<'t> Task<'t> {
         let mut fields = fields(text.get(close + 1..)?.trim_ascii_end());
         let [user, system] = [number(fields.nth(14 - 3)?)?, number(fields.next()?)?];
         let [of_user, of_system] = [number(fields.next()?)?, number(fields.next()?)?];
-        let start = number(fields.nth(22 - 17 - 1)?)?;
+        let threads = number(fields.nth(20 - 17 - 1)?)?;
+        let start = number(fields.nth(22 - 20 - 1)?)?;
         let pages = number(fields.nth(24 - 22 - 1)?)?;
         Some(Self {
             id,
             name,
             ticks: user.saturating_add(system),
             ticks_of_children: of_user.saturating_add(of_system),
+            threads,
             start,
             pages,
         })
@@ -66,6 +69,7 @@ mod tests {
             name: b"a) b (c\n",
             ticks: 33,
             ticks_of_children: 77,
+            threads: 3,
             start: 1_228_881,
             pages: 417,
         };
