@@ -11,6 +11,7 @@ use nissa::Registry;
 use nissa::collect::{Host, Runner};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{SysconfVar, sysconf};
 
 /// The kernel tells these times in hundredths of a second, user's and its own apart.
 const TICKS: f64 = 0.02;
@@ -111,8 +112,25 @@ fn child_that_fills_memory_and_works() {
     drop(memory);
 }
 
+/// How coarsely this kernel tells resident memory: it counts pages of three kinds on each processor,
+/// and from 6.2 to 6.15 adds up by the batch.
+fn told_to() -> f64 {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|it: char| !it.is_ascii_digit()).map(|it| it.parse().ok());
+    let version: (Option<u32>, Option<u32>) = (numbers.next().flatten(), numbers.next().flatten());
+    if !((Some(6), Some(2))..=(Some(6), Some(15))).contains(&version) {
+        return 0.0;
+    }
+    let told = |variable| sysconf(variable).ok().flatten().unwrap_or(4096) as f64;
+    let processors = told(SysconfVar::_NPROCESSORS_CONF);
+    3.0 * (2.0 * processors).max(32.0) * processors * told(SysconfVar::PAGE_SIZE)
+}
+
 #[test]
 fn children_count_in_the_tree_and_leave_their_time_to_it() {
+    if !std::path::Path::new("/proc/thread-self/children").exists() {
+        return println!("skipped: this kernel tells no children");
+    }
     let (registry, mut runner) = runner(Host::process_alone().process_tree(true));
     let tree = |of: &str| value(&registry, &format!("process_tree_{of}"), &[]);
     let own = || value(&registry, "process_resident_memory_bytes", &[]);
@@ -120,7 +138,7 @@ fn children_count_in_the_tree_and_leave_their_time_to_it() {
     assert_eq!(tree("processes"), 1.0);
     let time = tree("cpu_seconds_total");
     // What shared libraries and threads come and go with is little beside the child's.
-    let slack = (MEMORY / 4) as f64;
+    let slack = (MEMORY / 4) as f64 + told_to();
     assert!((tree("resident_memory_bytes") - own()).abs() < slack);
 
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -137,7 +155,7 @@ fn children_count_in_the_tree_and_leave_their_time_to_it() {
     assert_eq!(tree("processes"), 2.0);
     let children = tree("resident_memory_bytes") - own();
     let memory = MEMORY as f64;
-    assert!(children > memory - slack && children < memory * 2.0, "{children}");
+    assert!(children > memory - slack && children < memory * 2.0 + slack, "{children}");
     let with_child = tree("cpu_seconds_total");
     assert!(with_child >= time + WORK - TICKS, "{time} {with_child}");
 

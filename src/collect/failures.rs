@@ -64,6 +64,7 @@ impl Failures {
 
     /// Notes how many were left out of what is bounded. It is told as a failure is; but the call
     /// has not failed for it, which would fail for ever.
+    #[allow(dead_code, reason = "only collectors of ours have such bounds")]
     pub(crate) fn leave_out(&mut self, source: &'static str, count: usize, most: usize) {
         if count > 0 {
             let told = format!("{count} beyond the first {most} are left out");
