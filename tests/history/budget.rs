@@ -52,6 +52,39 @@ fn the_budget_wins_and_tells_what_went() {
     assert_eq!(snapshot.value("nissa_history_budget_bytes"), Some(BUDGET as f64));
 }
 
+/// A gap ends all open blocks at once. They are packed in the ticks behind it, and all the same to
+/// whoever asks meanwhile.
+#[test]
+fn blocks_that_close_at_once_are_packed_in_turn() {
+    let mut world = World::new(History::new().resolution(SECOND).recent(Duration::ZERO));
+    let gauges: Vec<_> = (0..100u32)
+        .map(|n| world.registry.gauge("level", &[("n", n.to_string().as_str())]))
+        .collect();
+    let show = |world: &mut World, passed, value: u32| {
+        gauges.iter().for_each(|gauge| gauge.set(f64::from(value % 50)));
+        world.tick(passed);
+    };
+    let start = world.history.now() + SECOND * 1_000_000;
+    (1..=200).for_each(|value| show(&mut world, SECOND, value));
+    let end = world.history.now();
+    show(&mut world, SECOND * 300, 1);
+    let mut sizes = Vec::new();
+    for value in 0..100 {
+        show(&mut world, SECOND, value);
+        let samples = world.history.samples(&Selector::name("level"), start, end, 22_000).unwrap();
+        assert_eq!(samples.lines.len(), 100);
+        for line in &samples.lines {
+            let values: Vec<f64> = line.points.iter().map(|reading| reading.value).collect();
+            let shown: Vec<f64> = (1..=200).map(|value| f64::from(value % 50)).collect();
+            assert_eq!(values, shown, "{value} ticks behind the gap");
+        }
+        let fine = world.history.capacity().tiers[1].used;
+        sizes.push(fine);
+    }
+    let most = *sizes.iter().max().unwrap();
+    assert!(*sizes.last().unwrap() < most * 9 / 10, "packed ones are smaller: {sizes:?}");
+}
+
 #[test]
 fn series_beyond_the_budget_are_refused_and_counted() {
     const BUDGET: usize = 256 << 10;
