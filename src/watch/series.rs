@@ -269,8 +269,8 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// If the state is of something else, of a watch with another name or other terms, or of another version of
-    /// this crate's format ([`Error::is_state`]). The watch is left as it was.
+    /// If the state is of something else, of a watch with another name or other terms, or of another
+    /// version of this crate's format ([`Error::is_state`]). The watch is left as it was.
     pub fn restore(&mut self, state: &State) -> Result<(), Error> {
         let mut trial = self.clone();
         let mut tape = Tape::reading(state, &self.description())?;
