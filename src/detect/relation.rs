@@ -14,6 +14,8 @@ pub(crate) const MOST: usize = 64;
 const USUAL: f64 = 2.5;
 /// Added to each series' own variance, so that one that only repeats another can be divided by.
 const RIDGE: f64 = 1e-4;
+/// The inverse's own entry of a series that follows from no other; all are at least that.
+const LEAST: f64 = 1.0 / (1.0 + RIDGE);
 
 /// Means and covariances of a group; empty for a single series.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +73,7 @@ impl Relation {
         let rows = self.rows(&self.inverse).zip(&self.scales).enumerate();
         for (departure, (index, (row, scale))) in departures.iter_mut().zip(rows) {
             let off: f64 = row.iter().zip(&places).map(|(a, b)| a * b).sum();
-            *departure = (scale * off / at(row, index).max(1.0)).clamp(-LARGEST, LARGEST);
+            *departure = (scale * off / at(row, index).max(LEAST)).clamp(-LARGEST, LARGEST);
         }
         departures
     }
@@ -84,7 +86,7 @@ impl Relation {
         let mut origin = (0, None);
         let mut furthest = 0.0;
         for ((value, departure), (index, (row, scale))) in values.zip(departures).zip(rows) {
-            let usual = USUAL * scale / at(row, index).max(1.0).sqrt();
+            let usual = USUAL * scale / at(row, index).max(LEAST).sqrt();
             let distance = departure.abs() / usual.max(f64::MIN_POSITIVE);
             if distance > furthest {
                 furthest = distance;
