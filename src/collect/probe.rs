@@ -7,7 +7,7 @@ pub(crate) fn value(registry: &Registry, name: &str, labels: &[(&str, &str)]) ->
 }
 
 /// Whether `/` is a filesystem of this machine's own. In some virtual machines it is not, and so
-/// not asked unless network filesystems are.
+/// not asked unless network filesystems are. Says that it is not.
 #[cfg(target_os = "linux")]
 pub(crate) fn root_is_local() -> bool {
     use crate::collect::host::{mounts, remote};
@@ -15,7 +15,12 @@ pub(crate) fn root_is_local() -> bool {
     let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     let mounts: Vec<mounts::Mount<'_>> = mounts::parse(&table).collect();
     let root = mounts::of_path(&mounts, std::path::Path::new("/"));
-    root.is_some_and(|mount| !remote::may_hang(mount.kind))
+    let is_local = root.is_some_and(|mount| !remote::may_hang(mount.kind));
+    if !is_local {
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), "skipped: no local filesystem at /");
+    }
+    is_local
 }
 
 #[cfg(not(target_os = "linux"))]

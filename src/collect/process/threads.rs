@@ -96,17 +96,16 @@ impl Threads {
             let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut text));
             path.pop();
             path.pop();
-            match read {
-                Ok(_) => match Task::parse(&text) {
-                    Some(task) => self.show(&task, missed, registry),
-                    None => failures.add("task_stat", "nothing in it is understood"),
-                },
-                Err(error) if has_ended(&error) => {}
-                Err(error) => {
-                    failures.add("task_stat", error);
-                    self.keep(*id);
+            match read.map(|_| Task::parse(&text)) {
+                Ok(Some(task)) => {
+                    self.show(&task, missed, registry);
+                    continue;
                 }
+                Err(error) if has_ended(&error) => continue,
+                Ok(None) => failures.add("task_stat", "nothing in it is understood"),
+                Err(error) => failures.add("task_stat", error),
             }
+            self.keep(*id);
         }
         (self.ids, self.text) = (ids, text);
     }
@@ -252,6 +251,9 @@ mod tests {
         assert!(failures.to_string().starts_with("task_stat: "), "{failures}");
         assert_eq!(of(&registry, "pool"), Some(2.0));
         fs::remove_dir(&stat).unwrap();
+        fs::write(&stat, "odd").unwrap();
+        let failures = threads.collect(&registry).unwrap_err();
+        assert_eq!(failures.to_string(), "task_stat: nothing in it is understood");
         write(&root, 2, "pool", 250, 8);
         // Nor has any if they cannot be listed; what is counted stays, out of sight.
         let (folder, away) = (root.join("proc/self/task"), root.join("away"));
@@ -282,11 +284,11 @@ mod tests {
         (0..20)
             .for_each(|id| fs::remove_dir_all(root.join(format!("proc/self/task/{id}"))).unwrap());
         assert_eq!(read(), first);
-        (20..most + 10).for_each(|id| write(&root, id, "pool", 1_050, 8));
-        assert_eq!(read(), first + (most - 10) as f64 * 0.5);
+        (20..30).for_each(|id| write(&root, id, "pool", 1_050, 8));
+        assert_eq!(read(), first + 5.0);
         // Now none is left out, and a new one counts whole.
         write(&root, 1, "pool", 100, 9);
-        assert_eq!(read(), first + (most - 10) as f64 * 0.5 + 1.0);
+        assert_eq!(read(), first + 6.0);
         fs::remove_dir_all(root).unwrap();
     }
 
