@@ -1,9 +1,10 @@
-#![cfg(all(feature = "host", target_os = "linux"))]
 //! What the collectors show beside what others read on the same machine at the same moment:
 //! node_exporter, psutil, `/proc` by hand, statvfs (`scripts/compare_host.py`), while processors,
 //! loopback and disk are made to work. `scripts/setup.sh` puts what is needed under `target/tools`;
 //! `NISSA_PYTHON` names another Python with psutil. Without them a test says that it is skipped,
 //! unless `CI=true` or `NISSA_REQUIRE_TOOLS=1`: then it fails.
+
+#![cfg(all(feature = "host", target_os = "linux"))]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,6 @@
-#![cfg(all(feature = "host", target_os = "linux"))]
 //! Containers and odd machines from trees of files under `tests/data`.
+
+#![cfg(all(feature = "host", target_os = "linux"))]
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,6 @@
-#![cfg(feature = "host")]
 //! The machine, this process and its container, as they really are here.
+
+#![cfg(feature = "host")]
 
 use std::time::Duration;
 

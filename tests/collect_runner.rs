@@ -1,5 +1,6 @@
-#![cfg(feature = "monitor")]
 //! When collectors are called, and what becomes of those that fail, panic or hang.
+
+#![cfg(feature = "monitor")]
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
