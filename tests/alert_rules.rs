@@ -189,6 +189,25 @@ fn closures_see_the_snapshot_and_may_panic() {
 }
 
 #[test]
+fn what_fits_is_known_of_metrics_and_series_that_come_later() {
+    let bench = Bench::of(Rule::new("m*").label("host", "a").above(0.5));
+    let set = |name, host, value| bench.registry.gauge(name, &[("host", host)]).set(value);
+    set("m2", "a", 0.0);
+    set("m2", "b", 1.0);
+    bench.tick();
+    // Before the one that is known, with the same number of series and others that fit.
+    set("m1", "b", 1.0);
+    set("m1", "c", 1.0);
+    bench.tick();
+    assert_eq!(bench.fired(), 0.0);
+    set("m1", "a", 1.0);
+    bench.tick();
+    set("m2", "a", 1.0);
+    bench.tick();
+    assert_eq!(bench.fired(), 2.0);
+}
+
+#[test]
 fn patterns_take_many_series_and_leave_our_own_alone() {
     let bench = Bench::of(Rule::new("*").above(0.5));
     for host in ["a", "b", "c"] {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::condition::Condition;
+use super::fitting::{Fitting, fits};
 use super::group::Input;
 use super::other::Other;
 use super::remembered::Saved;
 use super::report::Verdict;
 use super::rule::Rule;
 use super::tracked::{Event, Moment, Tracked};
-use crate::registry::Matcher;
-use crate::snapshot::{Family, Series, Snapshot};
+use crate::snapshot::{Family, Snapshot};
 
 /// Series that one rule keeps state of; further ones are not judged.
 pub(super) const MOST_SERIES: usize = 10_000;
@@ -26,6 +26,8 @@ pub(super) struct Evaluator {
     /// Sorted by metric, then by labels, as in a snapshot: one pass over both finds every pair
     /// without a lookup.
     pub(super) tracked: Vec<Tracked>,
+    /// Of each metric that it is about, in a snapshot's order.
+    fittings: Vec<Fitting>,
     /// Of a group: each member's.
     inputs: Vec<Input>,
     pub(super) panics: u32,
@@ -38,7 +40,8 @@ pub(super) struct Evaluator {
 impl Evaluator {
     pub(super) fn new(rule: Rule) -> Self {
         let inputs = rule.members.iter().flatten().map(Input::new).collect();
-        Self { rule, tracked: Vec::new(), inputs, panics: 0, refused: 0, saved: Saved::new() }
+        let (tracked, fittings, saved) = (Vec::new(), Vec::new(), Saved::new());
+        Self { rule, tracked, fittings, inputs, panics: 0, refused: 0, saved }
     }
 
     /// Judges every series of the snapshot that the rule is about.
@@ -49,11 +52,11 @@ impl Evaluator {
             _ => {
                 // Before the pass: events speak of places, until the end of the tick.
                 self.tracked.retain(|tracked| !tracked.is_forgotten());
-                let Self { rule, tracked, refused, saved, panics, .. } = self;
+                let Self { rule, tracked, fittings, refused, saved, panics, .. } = self;
                 let events = Vec::new();
                 let mut pass =
                     Pass { rule, tracked, moment, refused, saved, panics, at: 0, events };
-                pass.run(snapshot);
+                pass.run(snapshot, fittings);
                 pass.events
             }
         }
@@ -137,16 +140,6 @@ impl Rule {
     }
 }
 
-/// Whether a series of this metric fits, of which it is known that its name does.
-pub(super) fn fits(matcher: &Matcher, name: &str, series: &Series<'_>) -> bool {
-    if !matcher.looks_at_labels() {
-        return true;
-    }
-    let labels: Vec<_> = series.labels().collect();
-    let labels: Vec<(&str, &str)> = labels.iter().map(|(n, v)| (&**n, &**v)).collect();
-    matcher.matches(name, &labels)
-}
-
 /// One pass of a rule over a snapshot.
 struct Pass<'a> {
     rule: &'a Rule,
@@ -161,15 +154,17 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn run(&mut self, snapshot: &Snapshot) {
+    fn run(&mut self, snapshot: &Snapshot, fittings: &mut Vec<Fitting>) {
         let other = Other::new(&self.rule.condition, snapshot);
-        let one = (!self.rule.pattern.contains('*')).then(|| snapshot.family(&self.rule.pattern));
-        match one {
-            Some(family) => family.iter().for_each(|family| self.family(family, &other)),
-            None => {
-                let families = snapshot.families().filter(|f| self.rule.is_about(f.name()));
-                families.collect::<Vec<_>>().iter().for_each(|f| self.family(f, &other));
-            }
+        let families: Vec<&Family> = match self.rule.pattern.contains('*') {
+            true => snapshot.families().filter(|f| self.rule.is_about(f.name())).collect(),
+            false => snapshot.family(&self.rule.pattern).into_iter().collect(),
+        };
+        // Where a metric came or went, those behind it are looked at anew.
+        fittings.resize_with(families.len(), Fitting::default);
+        for (family, fitting) in families.into_iter().zip(fittings) {
+            fitting.look(&self.rule.matcher, family);
+            self.family(family, fitting, &other);
         }
         // What is left was not there.
         while self.at < self.tracked.len() {
@@ -177,12 +172,9 @@ impl Pass<'_> {
         }
     }
 
-    fn family(&mut self, family: &Family, other: &Other<'_>) {
-        for series in family.series() {
+    fn family(&mut self, family: &Family, fitting: &Fitting, other: &Other<'_>) {
+        for series in fitting.series(family) {
             if !self.find(family.name(), series.entry.text_str()) {
-                if !fits(&self.rule.matcher, family.name(), &series) {
-                    continue;
-                }
                 if self.tracked.len() >= MOST_SERIES {
                     *self.refused += 1;
                     continue;

@@ -3,14 +3,15 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::evaluator::{MOST_SERIES, fits};
+use super::evaluator::MOST_SERIES;
+use super::fitting::Fitting;
 use super::member::Member;
 use super::reading::Memory;
 use super::report::Short;
 use super::rule::Reading;
 use crate::buckets::Buckets;
 use crate::key;
-use crate::snapshot::{Series, Snapshot, Value};
+use crate::snapshot::{Family, Series, Snapshot, Value};
 
 /// Members of which a reason names the values.
 const NAMED: usize = 5;
@@ -19,8 +20,11 @@ const NAMED: usize = 5;
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) metric: Arc<str>,
-    /// Sorted by labels, as in a snapshot.
+    fitting: Fitting,
+    /// Of the first series that fit, in their order.
     parts: Vec<Part>,
+    /// How many have no part.
+    refused: usize,
 }
 
 #[derive(Debug)]
@@ -32,7 +36,8 @@ struct Part {
 
 impl Input {
     pub(super) fn new(member: &Member) -> Self {
-        Self { metric: member.metric.as_str().into(), parts: Vec::new() }
+        let (metric, fitting) = (member.metric.as_str().into(), Fitting::default());
+        Self { metric, fitting, parts: Vec::new(), refused: 0 }
     }
 
     /// The number of this tick, if there is one: of all series that fit, together.
@@ -43,31 +48,33 @@ impl Input {
         seconds: f64,
         refused: &mut u64,
     ) -> Option<f64> {
-        let family = snapshot.family(&member.metric);
-        let mut at = 0;
-        let mut sum = Sum::default();
-        for series in family.iter().flat_map(|family| family.series()) {
-            let text = series.entry.text_str();
-            // Those passed over are gone.
-            while self.parts.get(at).is_some_and(|part| &*part.text < text) {
-                self.parts.remove(at);
-            }
-            if self.parts.get(at).is_none_or(|part| &*part.text != text) {
-                if !fits(&member.matcher, &member.metric, &series) {
-                    continue;
-                }
-                if self.parts.len() >= MOST_SERIES {
-                    *refused += 1;
-                    continue;
-                }
-                self.parts.insert(at, Part { text: text.into(), memory: Memory::default() });
-            }
-            let Some(part) = self.parts.get_mut(at) else { continue };
-            sum.add(&mut part.memory, &series, member.reading, seconds);
-            at += 1;
+        let Some(family) = snapshot.family(&member.metric) else {
+            *self = Self::new(member);
+            return None;
+        };
+        if self.fitting.look(&member.matcher, family) {
+            self.follow(family);
         }
-        self.parts.truncate(at);
+        *refused += self.refused as u64;
+        let mut sum = Sum::default();
+        for (part, series) in self.parts.iter_mut().zip(self.fitting.series(family)) {
+            sum.add(&mut part.memory, &series, member.reading, seconds);
+        }
         sum.finish(member.reading)
+    }
+
+    /// The parts of the series that are there now; both lists are sorted. Those passed over are
+    /// gone.
+    fn follow(&mut self, family: &Family) {
+        let mut before = std::mem::take(&mut self.parts).into_iter().peekable();
+        let part = |series: Series<'_>| {
+            let text = series.entry.text_str();
+            while before.next_if(|part| &*part.text < text).is_some() {}
+            let known = before.next_if(|part| &*part.text == text);
+            known.unwrap_or_else(|| Part { text: text.into(), memory: Memory::default() })
+        };
+        self.parts = self.fitting.series(family).take(MOST_SERIES).map(part).collect();
+        self.refused = self.fitting.count() - self.parts.len();
     }
 
     /// Of its series, if it is a single one.

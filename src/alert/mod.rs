@@ -8,6 +8,7 @@ mod courier;
 #[cfg(feature = "client")]
 mod endpoint;
 mod evaluator;
+mod fitting;
 mod group;
 mod history;
 mod keeper;
