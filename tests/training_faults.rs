@@ -129,20 +129,21 @@ fn alarm_steps(run: &runs::Run) -> Vec<usize> {
 }
 
 /// Without memory of what a run survived: 11 alarms in a run with hard batches, 6 in one with
-/// length buckets, 21 with a loss scale, on average.
+/// length buckets, 21 with a loss scale, on average. With it 2 in three runs, 1 and none, which
+/// stayed so with thirteen first weights that differed in the sixth digit. The limits are further
+/// off, since machines' last digits differ and training makes more of that.
 #[test]
 fn what_returns_in_a_healthy_run_is_told_a_few_times_at_most() {
-    let told = |habit: Habit, runs: usize| -> Vec<usize> {
+    let told = |habit: Habit, runs: usize| -> usize {
         let runs = runs::with_habit(habit, runs, Share::BuiltOn);
-        runs.iter().map(|run| alarm_steps(run).len()).collect()
+        runs.iter().map(|run| alarm_steps(run).len()).sum()
     };
-    for (habit, runs) in [(Habit::HardBatches, 3), (Habit::LengthBuckets, 1)] {
-        let told = told(habit, runs);
-        assert!(told.iter().all(|alarms| *alarms <= 3), "{habit:?}: {told:?}");
-        assert!(told.iter().any(|alarms| *alarms > 0), "{habit:?} has become a habit of nothing");
-    }
+    let (hard, long) = (told(Habit::HardBatches, 3), told(Habit::LengthBuckets, 1));
+    assert!(hard <= 9 && long <= 3, "{hard} and {long}");
+    assert!(hard + long > 0, "these have become habits of nothing");
     for habit in [Habit::LossScaling, Habit::StagedWarmUp, Habit::WarmRestarts] {
-        assert_eq!(told(habit, 1), [0], "{habit:?}");
+        let alarms = told(habit, 1);
+        assert!(alarms <= 1, "{habit:?}: {alarms}");
     }
 }
 
