@@ -419,7 +419,7 @@ fn in_a_container_the_machine_is_seen_through_what_is_mounted_of_it() {
     if let Ok(root) = std::env::var(INSIDE) {
         return look_from_inside(Path::new(&root));
     }
-    let tree = Tree(Path::new(env!("CARGO_TARGET_TMPDIR")).join("collect-inside"));
+    let tree = Tree(scratch("inside"));
     fs::create_dir_all(tree.0.join("proc")).unwrap();
     let test = "in_a_container_the_machine_is_seen_through_what_is_mounted_of_it";
     let script = format!(
@@ -482,12 +482,18 @@ fn look_from_inside(root: &Path) {
     assert_eq!(machine.2, own.2);
 }
 
+/// A folder of this process's own: the tests may run twice at a time.
+fn scratch(name: &str) -> PathBuf {
+    let name = format!("collect-{name}-{}", std::process::id());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
 /// A copy of a tree to change, removed when dropped.
 struct Tree(PathBuf);
 
 impl Tree {
     fn copy(name: &str, of: &str) -> Self {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("collect-{name}"));
+        let root = scratch(name);
         let _ = fs::remove_dir_all(&root);
         copy(&data(of), &root);
         Self(root)
@@ -495,7 +501,7 @@ impl Tree {
 
     /// A folder in which the kernel's own `/proc` is.
     fn elsewhere(name: &str) -> Self {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("collect-{name}"));
+        let root = scratch(name);
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
         std::os::unix::fs::symlink("/proc", root.join("proc")).unwrap();
