@@ -1,7 +1,7 @@
-#![cfg(all(feature = "host", target_os = "linux"))]
-#![allow(unsafe_code, reason = "fork and limits have no safe wrapper")]
 //! What collecting takes of the program, tick after tick: no allocation, no file, no thread, no
 //! memory; and nothing of the parent's in a forked child.
+#![cfg(all(feature = "host", target_os = "linux"))]
+#![allow(unsafe_code, reason = "fork and limits have no safe wrapper")]
 
 mod counting;
 mod host;
